@@ -1,0 +1,315 @@
+"""The record of an image: its entries, the edges that brought them in, and their packages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from rootfs_ansible.errors import InputError
+from rootfs_ansible.model.document import Document
+from rootfs_ansible.model.path import ImagePath
+
+VERSION = 1
+
+
+class Kind(StrEnum):
+    """What a path of an image is."""
+
+    FILE = "file"
+    DIRECTORY = "directory"
+    SYMLINK = "symlink"
+
+
+class EdgeKind(StrEnum):
+    """Why a path is in an image: ``source`` needs ``target``, because of this."""
+
+    DECLARED = "declared"
+    PARENT = "parent"
+    ELF = "elf"
+    SYMLINK = "symlink"
+    SHEBANG = "shebang"
+    COMPANION = "companion"
+    LICENCE = "licence"
+    RECORD = "record"
+    TRACED = "traced"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One path of an image. ``size`` is in bytes, ``mode`` the permission bits, ``link`` the
+    target text of a symlink, ``hardlink`` the earlier path that holds the same file, ``xattrs``
+    hexadecimal values by name. ``sha256`` is empty for anything but a file."""
+
+    path: ImagePath
+    kind: Kind
+    mode: int
+    uid: int
+    gid: int
+    size: int
+    sha256: str
+    layer: str
+    package: str = ""
+    link: str = ""
+    hardlink: ImagePath | None = None
+    xattrs: tuple[tuple[str, str], ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the entry as a JSON object; fields that say nothing are left out."""
+        data: dict[str, Any] = {
+            "path": str(self.path),
+            "kind": str(self.kind),
+            "mode": f"{self.mode:04o}",
+            "uid": self.uid,
+            "gid": self.gid,
+            "size": self.size,
+            "sha256": self.sha256,
+            "layer": self.layer,
+            "package": self.package,
+        }
+        if self.link:
+            data["link"] = self.link
+        if self.hardlink is not None:
+            data["hardlink"] = str(self.hardlink)
+        if self.xattrs:
+            data["xattrs"] = dict(self.xattrs)
+        return data
+
+    @staticmethod
+    def from_json(data: Document) -> Entry:
+        """Return the entry that ``to_json`` wrote; ``InputError`` where it is not one."""
+        return Entry(
+            path=data.path("path"),
+            kind=_kind(data.text("kind")),
+            mode=_mode(data.text("mode")),
+            uid=data.integer("uid"),
+            gid=data.integer("gid"),
+            size=data.integer("size"),
+            sha256=data.text("sha256"),
+            layer=data.text("layer"),
+            package=data.text("package", ""),
+            link=data.text("link", ""),
+            hardlink=data.optional_path("hardlink"),
+            xattrs=tuple(sorted(data.mapping("xattrs").items())),
+        )
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Edge:
+    """One reason: ``source`` needs ``target``, because of ``kind``.
+
+    ``source`` is a path, or for a declared output the name of who declared it
+    (``stack_node``, ``app``); ``detail`` says more (a soname, a rule's name).
+    """
+
+    source: str
+    target: str
+    kind: EdgeKind
+    detail: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the edge as a JSON object."""
+        data = {"source": self.source, "target": self.target, "kind": str(self.kind)}
+        if self.detail:
+            data["detail"] = self.detail
+        return data
+
+    @staticmethod
+    def from_json(data: Document) -> Edge:
+        """Return the edge that ``to_json`` wrote; ``InputError`` where it is not one."""
+        kind = data.text("kind")
+        if kind not in set(EdgeKind):
+            raise InputError(f"no such kind of edge: {kind!r}")
+        return Edge(
+            data.text("source"), data.text("target"), EdgeKind(kind), data.text("detail", "")
+        )
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Package:
+    """A distribution package that at least one shipped file comes from."""
+
+    name: str
+    version: str
+    architecture: str
+    source: str
+    layer: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the package as a JSON object."""
+        return {
+            "name": self.name,
+            "version": self.version,
+            "architecture": self.architecture,
+            "source": self.source,
+            "layer": self.layer,
+        }
+
+    @staticmethod
+    def from_json(data: Document) -> Package:
+        """Return the package that ``to_json`` wrote; ``InputError`` where it is not one."""
+        return Package(
+            data.text("name"),
+            data.text("version"),
+            data.text("architecture"),
+            data.text("source", ""),
+            data.text("layer", ""),
+        )
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Need:
+    """A path that a build's results load and that a package of the build container owns.
+
+    The staging container installs ``package`` at ``version`` and ships ``path`` from there.
+    """
+
+    path: ImagePath
+    package: str
+    version: str
+    architecture: str
+    source: str
+    kind: EdgeKind
+    detail: str = ""
+    direct: bool = True
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the need as a JSON object."""
+        return {
+            "path": str(self.path),
+            "package": self.package,
+            "version": self.version,
+            "architecture": self.architecture,
+            "source": self.source,
+            "kind": str(self.kind),
+            "detail": self.detail,
+            "direct": self.direct,
+        }
+
+    @staticmethod
+    def from_json(data: Document) -> Need:
+        """Return the need that ``to_json`` wrote; ``InputError`` where it is not one."""
+        edge = Edge.from_json(
+            Document(
+                {
+                    "source": data.text("source"),
+                    "target": data.text("path"),
+                    "kind": data.text("kind"),
+                    "detail": data.text("detail", ""),
+                }
+            )
+        )
+        return Need(
+            data.path("path"),
+            data.text("package"),
+            data.text("version"),
+            data.text("architecture"),
+            edge.source,
+            edge.kind,
+            edge.detail,
+            data.boolean("direct", True),
+        )
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Omission:
+    """Something under a declared output that is not shipped, or not as it was, and why.
+
+    ``kind`` is ``prune``, ``foreign``, ``interpreter`` or ``mode``; ``size`` in bytes.
+    """
+
+    path: str
+    kind: str
+    reason: str
+    size: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the omission as a JSON object."""
+        return {"path": self.path, "kind": self.kind, "reason": self.reason, "size": self.size}
+
+    @staticmethod
+    def from_json(data: Document) -> Omission:
+        """Return the omission that ``to_json`` wrote; ``InputError`` where it is not one."""
+        return Omission(
+            data.text("path"), data.text("kind"), data.text("reason"), data.integer("size", 0)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One layer as bytes: ``digest`` (``sha256:…``) and ``size`` (bytes) of its plain tar."""
+
+    name: str
+    digest: str
+    size: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the layer as a JSON object."""
+        return {"name": self.name, "digest": self.digest, "size": self.size}
+
+    @staticmethod
+    def from_json(data: Document) -> Layer:
+        """Return the layer that ``to_json`` wrote; ``InputError`` where it is not one."""
+        return Layer(data.text("name"), data.text("digest"), data.integer("size"))
+
+
+@dataclass(frozen=True, slots=True)
+class Fragment:
+    """What one export gives: the layers it wrote, and what it needs from other fragments.
+
+    The fragments of an image are linked as object files are: what one needs, another brings.
+    A linked fragment (no needs left) is the manifest of the image.
+    """
+
+    layers: tuple[Layer, ...] = ()
+    entries: tuple[Entry, ...] = ()
+    edges: tuple[Edge, ...] = ()
+    packages: tuple[Package, ...] = ()
+    needs: tuple[Need, ...] = ()
+    omitted: tuple[Omission, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fragment as a JSON object, every list sorted."""
+        return {
+            "version": VERSION,
+            "layers": [layer.to_json() for layer in self.layers],
+            "entries": [
+                entry.to_json() for entry in sorted(self.entries, key=lambda entry: entry.path)
+            ],
+            "edges": [edge.to_json() for edge in sorted(self.edges)],
+            "packages": [package.to_json() for package in sorted(self.packages)],
+            "needs": [need.to_json() for need in sorted(self.needs)],
+            "omitted": [omission.to_json() for omission in sorted(self.omitted)],
+        }
+
+    @staticmethod
+    def from_json(data: object) -> Fragment:
+        """Return the fragment that ``to_json`` wrote; ``InputError`` where it is not one."""
+        document = Document(data, "fragment")
+        version = document.integer("version")
+        if version != VERSION:
+            raise InputError(f"fragment: version {version} is not {VERSION}")
+        return Fragment(
+            layers=document.each("layers", Layer.from_json),
+            entries=document.each("entries", Entry.from_json),
+            edges=document.each("edges", Edge.from_json),
+            packages=document.each("packages", Package.from_json),
+            needs=document.each("needs", Need.from_json),
+            omitted=document.each("omitted", Omission.from_json),
+        )
+
+
+def _kind(text: str) -> Kind:
+    if text not in set(Kind):
+        raise InputError(f"no such kind of entry: {text!r}")
+    return Kind(text)
+
+
+def _mode(text: str) -> int:
+    try:
+        mode = int(text, 8)
+    except ValueError:
+        mode = -1
+    if not 0 <= mode <= 0o7777:
+        raise InputError(f"not a file mode: {text!r}")
+    return mode

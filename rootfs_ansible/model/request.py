@@ -1,0 +1,241 @@
+"""What an export is asked for: outputs, what may be left out, and what is there already."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from rootfs_ansible.errors import InputError
+from rootfs_ansible.model.document import Document
+from rootfs_ansible.model.manifest import Need
+from rootfs_ansible.model.path import ImagePath
+
+
+class Scope(StrEnum):
+    """Whether a path outside every output is shipped, or left to another fragment.
+
+    ``build``: a path that a package owns is a need, the staging container brings it.
+    ``all``: it is shipped from this tree.
+    """
+
+    BUILD = "build"
+    ALL = "all"
+
+
+class Foreign(StrEnum):
+    """What happens to binaries of another machine, system or libc under an output."""
+
+    KEEP = "keep"
+    OMIT = "omit"
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One declared output: exactly one of ``path``, ``package``, ``accounts`` and ``directory``.
+
+    ``path`` is a path or a glob (``*`` within a name, ``**`` across names); a directory stands
+    for all it holds, but for what the globs of ``excluding`` match. ``package`` ships a package's
+    files without its documentation. ``accounts`` writes /etc/passwd and /etc/group with only
+    these accounts. ``directory`` creates a directory with ``mode``, ``uid`` and ``gid``.
+    ``optional``: matching nothing is no error. ``by`` names who declared it.
+    """
+
+    layer: str
+    by: str
+    path: str = ""
+    package: str = ""
+    accounts: tuple[str, ...] = ()
+    directory: str = ""
+    mode: int = 0o755
+    uid: int = 0
+    gid: int = 0
+    excluding: tuple[str, ...] = ()
+    foreign: Foreign = Foreign.KEEP
+    optional: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse an output that declares nothing, or two things."""
+        if sum(map(bool, (self.path, self.package, self.accounts, self.directory))) != 1:
+            raise InputError(
+                f"an output of {self.by} in layer {self.layer} declares not exactly one of"
+                " path, package, accounts, directory"
+            )
+        for text in (self.path, self.directory):
+            if text:
+                ImagePath(text)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the output as a JSON object."""
+        data: dict[str, Any] = {"layer": self.layer, "by": self.by}
+        if self.path:
+            data["path"] = self.path
+        if self.package:
+            data["package"] = self.package
+        if self.accounts:
+            data["accounts"] = list(self.accounts)
+        if self.directory:
+            data |= {
+                "directory": self.directory,
+                "mode": f"{self.mode:04o}",
+                "uid": self.uid,
+                "gid": self.gid,
+            }
+        if self.excluding:
+            data["excluding"] = list(self.excluding)
+        if self.foreign is not Foreign.KEEP:
+            data["foreign"] = str(self.foreign)
+        if self.optional:
+            data["optional"] = True
+        return data
+
+    @staticmethod
+    def from_json(data: Document) -> Output:
+        """Return the output that ``to_json`` wrote; ``InputError`` where it is not one."""
+        mode = data.text("mode", "0755")
+        if not mode.isdigit() or int(mode, 10) > 7777 or set(mode) & set("89"):
+            raise InputError(f"not a file mode: {mode!r}")
+        return Output(
+            layer=data.text("layer"),
+            by=data.text("by"),
+            path=data.text("path", ""),
+            package=data.text("package", ""),
+            accounts=data.texts("accounts"),
+            directory=data.text("directory", ""),
+            mode=int(mode, 8),
+            uid=data.integer("uid", 0),
+            gid=data.integer("gid", 0),
+            excluding=data.texts("excluding"),
+            foreign=Foreign(_one_of(Foreign, data.text("foreign", "keep"))),
+            optional=data.boolean("optional", False),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Prune:
+    """What a build leaves behind: globs under every directory that holds ``beside`` (a glob)
+    and, where ``finished`` is given, also something that ``finished`` matches. An edge to a
+    dropped file brings it back. Globs are relative to that directory."""
+
+    name: str
+    reason: str
+    beside: str
+    drop: tuple[str, ...]
+    keep: tuple[str, ...] = ()
+    finished: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the rule as a JSON object."""
+        return {
+            "name": self.name,
+            "reason": self.reason,
+            "beside": self.beside,
+            "drop": list(self.drop),
+            "keep": list(self.keep),
+            "finished": self.finished,
+        }
+
+    @staticmethod
+    def from_json(data: Document) -> Prune:
+        """Return the rule that ``to_json`` wrote; ``InputError`` where it is not one."""
+        return Prune(
+            data.text("name"),
+            data.text("reason"),
+            data.text("beside"),
+            data.texts("drop"),
+            data.texts("keep"),
+            data.text("finished", ""),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Companion:
+    """A rule for what no file names: once something in the closure matches ``when``, ``needs``
+    come too. ``when`` is a soname glob (``libfontconfig.so.1``) or a path glob (absolute);
+    ``needs`` are path globs; one that matches nothing is an error unless ``optional``."""
+
+    name: str
+    reason: str
+    when: str
+    needs: tuple[str, ...]
+    optional: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the rule as a JSON object."""
+        return {
+            "name": self.name,
+            "reason": self.reason,
+            "when": self.when,
+            "needs": list(self.needs),
+            "optional": self.optional,
+        }
+
+    @staticmethod
+    def from_json(data: Document) -> Companion:
+        """Return the rule that ``to_json`` wrote; ``InputError`` where it is not one."""
+        return Companion(
+            data.text("name"),
+            data.text("reason"),
+            data.text("when"),
+            data.texts("needs"),
+            data.boolean("optional", False),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ExportRequest:
+    """One export: the layers to write (lowest first), their outputs, and what is known.
+
+    ``provided`` are the paths that lower fragments own, ``recorded`` the packages they have
+    records of, ``seeds`` the needs of a build fragment, shipped in layer ``seed_layer``.
+    ``epoch`` is the time of every entry, in seconds (SOURCE_DATE_EPOCH).
+    """
+
+    layers: tuple[str, ...]
+    outputs: tuple[Output, ...]
+    scope: Scope = Scope.ALL
+    epoch: int = 0
+    prune: tuple[Prune, ...] = ()
+    companions: tuple[Companion, ...] = ()
+    provided: tuple[ImagePath, ...] = ()
+    recorded: tuple[str, ...] = ()
+    seeds: tuple[Need, ...] = ()
+    seed_layer: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the request as a JSON object."""
+        return {
+            "layers": list(self.layers),
+            "outputs": [output.to_json() for output in self.outputs],
+            "scope": str(self.scope),
+            "epoch": self.epoch,
+            "prune": [rule.to_json() for rule in self.prune],
+            "companions": [rule.to_json() for rule in self.companions],
+            "provided": [str(path) for path in self.provided],
+            "recorded": list(self.recorded),
+            "seeds": [need.to_json() for need in self.seeds],
+            "seed_layer": self.seed_layer,
+        }
+
+    @staticmethod
+    def from_json(data: object) -> ExportRequest:
+        """Return the request that ``to_json`` wrote; ``InputError`` where it is not one."""
+        document = Document(data, "request")
+        return ExportRequest(
+            layers=document.texts("layers"),
+            outputs=document.each("outputs", Output.from_json),
+            scope=Scope(_one_of(Scope, document.text("scope", "all"))),
+            epoch=document.integer("epoch", 0),
+            prune=document.each("prune", Prune.from_json),
+            companions=document.each("companions", Companion.from_json),
+            provided=document.paths("provided"),
+            recorded=document.texts("recorded"),
+            seeds=document.each("seeds", Need.from_json),
+            seed_layer=document.text("seed_layer", ""),
+        )
+
+
+def _one_of(choices: type[StrEnum], text: str) -> str:
+    if text not in set(choices):
+        raise InputError(f"{text!r} is none of {', '.join(choices)}")
+    return text
