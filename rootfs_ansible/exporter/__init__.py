@@ -1,0 +1,1 @@
+"""What runs where the files are: outputs, their closure, layers; the standard library alone."""
