@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from rootfs_ansible.model.document import Document
@@ -57,3 +58,76 @@ class ImageConfig:
             stop_signal=document.text("stop_signal", ""),
             architecture=document.text("architecture", "amd64"),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class ImageLayer:
+    """One layer of a built image: its plain tar's ``digest`` and ``size`` (bytes), the number of
+    paths that are no directories (``files``) and of ``packages`` it is the first to bring.
+
+    A layer without a path is no part of the image: its digest is empty and its numbers are 0.
+    """
+
+    name: str
+    digest: str
+    size: int
+    files: int
+    packages: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the layer as a JSON object."""
+        return {
+            "name": self.name,
+            "digest": self.digest,
+            "size": self.size,
+            "files": self.files,
+            "packages": self.packages,
+        }
+
+    @staticmethod
+    def from_json(data: Document) -> ImageLayer:
+        """Return the layer that ``to_json`` wrote; ``InputError`` where it is not one."""
+        return ImageLayer(
+            data.text("name"),
+            data.text("digest"),
+            data.integer("size"),
+            data.integer("files"),
+            data.integer("packages"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A built image as it lies in the store.
+
+    ``name`` is ``repository:tag``, ``digest`` that of its OCI manifest, ``config_digest`` that of
+    its configuration (which engines call the image id), ``size`` the bytes of its layers' plain
+    tars. ``manifest`` is the path of the record of its entries and edges, ``layout`` the OCI image
+    layout that holds it.
+    """
+
+    name: str
+    digest: str
+    config_digest: str
+    size: int
+    layers: tuple[ImageLayer, ...]
+    config: ImageConfig
+    manifest: Path
+    layout: Path
+
+    @property
+    def digests(self) -> tuple[str, ...]:
+        """The digests of the layers that are part of the image, lowest first."""
+        return tuple(layer.digest for layer in self.layers if layer.digest)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what a build gives, as a JSON object; paths as text."""
+        return {
+            "image": self.name,
+            "digest": self.digest,
+            "id": self.config_digest,
+            "size": self.size,
+            "layers": [layer.to_json() for layer in self.layers],
+            "manifest": str(self.manifest),
+            "layout": str(self.layout),
+        }

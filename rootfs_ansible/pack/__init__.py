@@ -1,0 +1,1 @@
+"""From admitted fragments to an image: linked, packed, and in the form its reader wants."""

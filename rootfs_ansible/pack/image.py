@@ -1,0 +1,150 @@
+"""Packing: a linked manifest and a configuration become an OCI image in the store."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from datetime import UTC, datetime
+from typing import Any
+
+from rootfs_ansible.errors import InputError, StoreError
+from rootfs_ansible.model.document import Document
+from rootfs_ansible.model.image import Image, ImageConfig, ImageLayer
+from rootfs_ansible.model.manifest import Fragment, Kind, Layer
+from rootfs_ansible.store.layout import MANIFEST_TYPE, Store, canonical
+
+CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
+LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar"
+
+_COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
+_NAME = re.compile(
+    rf"(?:[A-Za-z0-9.-]+(?::[0-9]+)?/)?{_COMPONENT}(?:/{_COMPONENT})*:[A-Za-z0-9_][A-Za-z0-9._-]{{0,127}}"
+)
+"""repository:tag, as the reference grammar of the distribution specification has it."""
+
+
+def pack(store: Store, linked: Fragment, config: ImageConfig, name: str, epoch: int = 0) -> Image:
+    """Put the image that ``linked`` describes into ``store`` under ``name`` (repository:tag).
+
+    ``epoch`` is the time it is said to be created at, in seconds. Layers stay plain tars
+    (``application/vnd.oci.image.layer.v1.tar``): the bytes that gzip gives depend on the zlib at
+    hand, plain ones are the same on every machine, and a registry client may still compress
+    them. A layer without entries is left out of the image. Raises ``InputError`` for a name that
+    no registry takes and ``StoreError`` where a layer is missing or the store cannot be written.
+    """
+    if not _NAME.fullmatch(name):
+        raise InputError(
+            f"not an image name: {name!r}",
+            hint="it is repository:tag, the repository in lower case (rootfs_image_name,"
+            " rootfs_image_tag)",
+        )
+    layers = [layer for layer in linked.layers if layer.digest]
+    for layer in layers:
+        if not store.has(layer.digest, layer.size):
+            raise StoreError(
+                f"layer {layer.name} ({layer.digest}) is missing or not whole",
+                where=str(store.directory),
+                hint="build again: what is missing is made again",
+            )
+    settings = store.put_blob(canonical(image_configuration(config, layers, epoch)))
+    image = store.put_blob(
+        canonical(
+            {
+                "schemaVersion": 2,
+                "mediaType": MANIFEST_TYPE,
+                "config": {
+                    "mediaType": CONFIG_TYPE,
+                    "digest": settings.digest,
+                    "size": settings.size,
+                },
+                "layers": [
+                    {"mediaType": LAYER_TYPE, "digest": layer.digest, "size": layer.size}
+                    for layer in layers
+                ],
+                **({"annotations": dict(config.labels)} if config.labels else {}),
+            }
+        )
+    )
+    counted = _counted(linked)
+    document = linked.to_json()
+    del document["needs"]
+    document |= {
+        "digest": image.digest,
+        "id": settings.digest,
+        "layers": [layer.to_json() for layer in counted],
+        "config": config.to_json(),
+    }
+    store.put_manifest(image.digest, document)
+    # The name comes last: whoever finds it finds all the rest.
+    store.put_ref(name, image)
+    return _image(store, name, image.digest, document)
+
+
+def find_image(store: Store, name: str) -> Image | None:
+    """Return the image of that name from the store; nothing where it, or a part of it, is gone."""
+    found = store.ref(name)
+    document = None if found is None else store.manifest(found.digest)
+    if found is None or document is None:
+        return None
+    try:
+        image = _image(store, name, found.digest, document)
+        store.read_blob(found.digest)
+        store.read_blob(image.config_digest)
+    except (InputError, StoreError):
+        return None
+    blobs = [(layer.digest, layer.size) for layer in image.layers if layer.digest]
+    return image if all(store.has(digest, size) for digest, size in blobs) else None
+
+
+def image_configuration(config: ImageConfig, layers: list[Layer], epoch: int) -> dict[str, Any]:
+    """Return the OCI image configuration (image-spec 1.0, config.md).
+
+    ``layers`` are those of the image, lowest first: each has a history entry that names it.
+    """
+    created = datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    settings: dict[str, Any] = {
+        "Entrypoint": list(config.entrypoint),
+        "Cmd": list(config.command),
+        "Env": [f"{key}={value}" for key, value in config.environment],
+        "WorkingDir": config.working_directory,
+        "User": config.user,
+        "ExposedPorts": {port: {} for port in config.ports},
+        "Volumes": {volume: {} for volume in config.volumes},
+        "Labels": dict(config.labels),
+        "StopSignal": config.stop_signal,
+    }
+    return {
+        "architecture": config.architecture,
+        "os": "linux",
+        "created": created,
+        "config": {key: value for key, value in settings.items() if value},
+        "rootfs": {"type": "layers", "diff_ids": [layer.digest for layer in layers]},
+        "history": [
+            {"created": created, "created_by": f"rootfs-ansible: layer {layer.name}"}
+            for layer in layers
+        ],
+    }
+
+
+def _counted(linked: Fragment) -> tuple[ImageLayer, ...]:
+    files = Counter(entry.layer for entry in linked.entries if entry.kind is not Kind.DIRECTORY)
+    packages = Counter(package.layer for package in linked.packages)
+    return tuple(
+        ImageLayer(layer.name, layer.digest, layer.size, files[layer.name], packages[layer.name])
+        for layer in linked.layers
+    )
+
+
+def _image(store: Store, name: str, digest: str, document: dict[str, Any]) -> Image:
+    manifest = Document(document, "manifest")
+    layers = manifest.each("layers", ImageLayer.from_json)
+    return Image(
+        name=name,
+        digest=digest,
+        config_digest=manifest.text("id"),
+        size=sum(layer.size for layer in layers),
+        layers=layers,
+        config=ImageConfig.from_json(document.get("config")),
+        manifest=store.manifest_path(digest),
+        layout=store.directory,
+    )

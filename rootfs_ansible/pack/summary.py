@@ -1,0 +1,53 @@
+"""What a person reads at the end of a build: what came out, and how to run it."""
+
+from __future__ import annotations
+
+from rootfs_ansible.model.image import Image
+
+_UNITS = ("B", "kB", "MB", "GB", "TB")
+
+
+def summary(image: Image) -> str:
+    """Return a few lines about an image: name, digest, size, its layers, and how to run it."""
+    rows = [
+        (layer.name, size_text(layer.size), f"{layer.files:,}", f"{layer.packages:,}")
+        for layer in image.layers
+    ]
+    files = sum(layer.files for layer in image.layers)
+    packages = sum(layer.packages for layer in image.layers)
+    rows.append(("total", size_text(image.size), f"{files:,}", f"{packages:,}"))
+    table = [("layer", "size", "files", "packages"), *rows]
+    widths = [max(len(row[column]) for row in table) for column in range(4)]
+    return "\n".join(
+        [
+            f"image   {image.name}",
+            f"digest  {image.digest}",
+            "",
+            *(
+                "  ".join(
+                    [row[0].ljust(widths[0])]
+                    + [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
+                )
+                for row in table
+            ),
+            "",
+            f"run it  {run_command(image)}",
+        ]
+    )
+
+
+def run_command(image: Image) -> str:
+    """Return the command that runs an image as it is meant to run: nothing writable but /tmp."""
+    words = ["docker run --rm --read-only --tmpfs /tmp --cap-drop ALL"]
+    for port in image.config.ports:
+        number, _, protocol = port.partition("/")
+        words.append(f"-p {number}:{number}" + (f"/{protocol}" if protocol == "udp" else ""))
+    return " ".join([*words, image.name])
+
+
+def size_text(size: int) -> str:
+    """Return a number of bytes as a person reads it, in decimal units."""
+    value, unit = float(size), 0
+    while value >= 1000 and unit < len(_UNITS) - 1:
+        value, unit = value / 1000, unit + 1
+    return f"{size} B" if unit == 0 else f"{value:.1f} {_UNITS[unit]}"

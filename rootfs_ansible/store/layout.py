@@ -1,0 +1,379 @@
+"""The store: an OCI image layout (image-spec 1.0, image-layout.md) that is cache and output."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import re
+import shutil
+import stat
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from rootfs_ansible.errors import InputError, RootfsError, StoreError, UntrustedError
+from rootfs_ansible.model.document import Document
+from rootfs_ansible.model.manifest import Fragment, Layer
+from rootfs_ansible.store.admission import Findings, check_fragment, check_layer
+from rootfs_ansible.store.aside import locked, sweep, write, written_aside
+from rootfs_ansible.store.tar import LayerReader
+
+INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
+MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
+REF_NAME = "org.opencontainers.image.ref.name"
+LAYOUT = {"imageLayoutVersion": "1.0.0"}
+
+_DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
+_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_BLOCK = 1 << 20
+_FRAGMENT_LIMIT = 1 << 28
+"""Bytes of a fragment.json: 500,000 entries with their edges."""
+
+
+@dataclass(frozen=True, slots=True)
+class Descriptor:
+    """What the index says of an image: its manifest's ``digest`` and ``size`` (bytes)."""
+
+    digest: str
+    size: int
+
+
+class Store:
+    """An OCI image layout in ``directory``, made when something is first written to it.
+
+    Blobs are named by their digest, written aside and renamed; index.json changes under a lock,
+    so that two builds at once both find their images in it. Beside the layout lie ``records/``
+    (what a stage gave, by its key), ``manifests/`` (why an image holds what it holds, by its
+    digest) and ``aside/`` (what is being written). Raises ``StoreError`` where the directory
+    cannot be read or written.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory.absolute()
+        self._aside = self._directory / "aside"
+        self._blobs = self._directory / "blobs" / "sha256"
+        self._records = self._directory / "records"
+        self._manifests = self._directory / "manifests"
+        self._is_ready = False
+
+    @property
+    def directory(self) -> Path:
+        """The layout's directory."""
+        return self._directory
+
+    def admit(self, fragment: Fragment, exported: Path, epoch: int = 0) -> Fragment:
+        """Check an export from a container as the untrusted input it is, and keep its layers.
+
+        ``exported`` holds ``<layer>.tar`` for each layer, ``epoch`` is the time that every member
+        must have (seconds). Each tar is read once, and must hold exactly the fragment's entries
+        of that layer, with their attributes and contents. Returns the fragment. Raises
+        ``UntrustedError`` with all findings, and keeps nothing, where anything differs.
+        """
+        findings = Findings()
+        findings.extend(check_fragment(fragment))
+        findings.refuse()
+        findings.extend(_missized(fragment, exported))
+        findings.refuse()
+        new = [layer for layer in fragment.layers if not self.has(layer.digest, layer.size)]
+        needed = sum(layer.size for layer in new)
+        with self._writing(needed), contextlib.ExitStack() as asides:
+            for layer in fragment.layers:
+                file = None
+                if layer in new:
+                    file = asides.enter_context(
+                        written_aside(self._aside, self._blob(layer.digest))
+                    )
+                findings.extend(_checked(fragment, layer, exported, epoch, file))
+            findings.refuse()
+        return fragment
+
+    def has(self, digest: str, size: int) -> bool:
+        """Say whether a blob is there in its full size (bytes)."""
+        try:
+            return self._blob(digest).stat().st_size == size
+        except OSError:
+            return False
+
+    def holds(self, fragment: Fragment) -> bool:
+        """Say whether every layer of a fragment is there."""
+        return all(self.has(layer.digest, layer.size) for layer in fragment.layers)
+
+    def blob(self, digest: str) -> Path:
+        """Return the path of a blob; ``StoreError`` where it is not there."""
+        path = self._blob(digest)
+        if not path.is_file():
+            raise StoreError(
+                f"{digest} is missing",
+                where=str(self._directory),
+                hint="build the image again, the store keeps what is still there",
+            )
+        return path
+
+    def put_blob(self, content: bytes) -> Descriptor:
+        """Keep a small blob and return its digest and size."""
+        descriptor = Descriptor("sha256:" + hashlib.sha256(content).hexdigest(), len(content))
+        if not self.has(descriptor.digest, descriptor.size):
+            self._write(self._blob(descriptor.digest), content)
+        return descriptor
+
+    def read_blob(self, digest: str) -> bytes:
+        """Return a small blob; ``StoreError`` where it is missing or not what its name says."""
+        path = self.blob(digest)
+        with self._reading():
+            content = path.read_bytes()
+        if "sha256:" + hashlib.sha256(content).hexdigest() != digest:
+            raise StoreError(
+                f"{digest} is damaged", where=str(path), hint="remove that file and build again"
+            )
+        return content
+
+    def record(self, key: str) -> dict[str, Any] | None:
+        """Return what was recorded for a stage's key; a damaged record counts as none."""
+        return self._document(self._records / self._named(key))
+
+    def put_record(self, key: str, document: Mapping[str, Any]) -> None:
+        """Record a JSON document for a stage's key, in place of an earlier one."""
+        self._write(self._records / self._named(key), canonical(document))
+
+    def manifest(self, digest: str) -> dict[str, Any] | None:
+        """Return the manifest (entries, edges, packages) of the image with that digest."""
+        return self._document(self.manifest_path(digest))
+
+    def manifest_path(self, digest: str) -> Path:
+        """Return where the manifest of the image with that digest lies."""
+        return self._manifests / f"{self._hexadecimal(digest)}.json"
+
+    def put_manifest(self, digest: str, document: Mapping[str, Any]) -> Path:
+        """Write the manifest of the image with that digest and return its path."""
+        path = self.manifest_path(digest)
+        self._write(path, canonical(document))
+        return path
+
+    def ref(self, name: str) -> Descriptor | None:
+        """Return the image of that name; nothing where there is none."""
+        return self.refs().get(name)
+
+    def refs(self) -> dict[str, Descriptor]:
+        """Return the images of the index by their names (org.opencontainers.image.ref.name)."""
+        found = {}
+        for item in self._index():
+            name = item.get("annotations", {}).get(REF_NAME)
+            if isinstance(name, str):
+                try:
+                    document = Document(item, "manifests")
+                    found[name] = Descriptor(document.text("digest"), document.integer("size"))
+                except InputError as error:
+                    raise self._damaged() from error
+        return found
+
+    def put_ref(self, name: str, image: Descriptor) -> None:
+        """Name an image in the index; the name leaves the image that had it."""
+        with self._writing(), locked(self._directory / "lock"):
+            items = [
+                item for item in self._index() if item.get("annotations", {}).get(REF_NAME) != name
+            ]
+            items.append(index_item(name, image))
+            items.sort(key=lambda item: str(item.get("annotations", {}).get(REF_NAME, "")))
+            self._write(self._directory / "index.json", canonical(index(items)))
+
+    def _index(self) -> list[dict[str, Any]]:
+        path = self._directory / "index.json"
+        with self._reading():
+            try:
+                content = path.read_bytes()
+            except FileNotFoundError:
+                return []
+        try:
+            items = json.loads(content)["manifests"]
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise self._damaged() from error
+        if not isinstance(items, list) or not all(
+            isinstance(item, dict) and isinstance(item.get("annotations", {}), dict)
+            for item in items
+        ):
+            raise self._damaged()
+        return items
+
+    def _damaged(self) -> StoreError:
+        return StoreError(
+            "the index of the store is damaged",
+            where=str(self._directory / "index.json"),
+            hint="remove that file; the next build of each image names it again",
+        )
+
+    def _document(self, path: Path) -> dict[str, Any] | None:
+        with self._reading():
+            try:
+                content = path.read_bytes()
+            except FileNotFoundError:
+                return None
+        try:
+            document = json.loads(content)
+        except (ValueError, RecursionError):
+            return None
+        return document if isinstance(document, dict) else None
+
+    def _write(self, path: Path, content: bytes) -> None:
+        with self._writing(len(content)), written_aside(self._aside, path) as file:
+            write(file, content)
+
+    def _blob(self, digest: str) -> Path:
+        return self._blobs / self._hexadecimal(digest)
+
+    def _hexadecimal(self, digest: str) -> str:
+        match = _DIGEST.fullmatch(digest)
+        if match is None:
+            raise StoreError(f"not a digest: {digest!r}", where=str(self._directory))
+        return match[1]
+
+    def _named(self, key: str) -> str:
+        if not _KEY.fullmatch(key):
+            raise StoreError(f"not a key of a stage: {key!r}", where=str(self._directory))
+        return f"{key}.json"
+
+    def _prepare(self) -> None:
+        for directory in (self._blobs, self._records, self._manifests, self._aside):
+            directory.mkdir(parents=True, exist_ok=True)
+        sweep(self._aside)
+        for name, content in (("oci-layout", LAYOUT), ("index.json", index([]))):
+            path = self._directory / name
+            if not path.exists():
+                with locked(self._directory / "lock"):
+                    if not path.exists():
+                        with written_aside(self._aside, path) as file:
+                            write(file, canonical(content))
+        self._is_ready = True
+
+    @contextlib.contextmanager
+    def _writing(self, size: int = 0) -> Iterator[None]:
+        try:
+            if not self._is_ready:
+                self._prepare()
+            if size > shutil.disk_usage(self._directory).free:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            yield
+        except OSError as error:
+            raise self._failure(error, size) from error
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise self._failure(error, 0) from error
+
+    def _failure(self, error: OSError, size: int) -> RootfsError:
+        where = str(self._directory)
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            try:
+                free = shutil.disk_usage(self._directory).free
+            except OSError:
+                free = 0
+            return StoreError(
+                f"the disk of the store is full: {size} bytes are needed, {free} are free",
+                where=where,
+                hint="make room on that file system, or set rootfs_store to a larger one",
+            )
+        return StoreError(
+            f"cannot be used: {error.strerror or error}",
+            where=str(error.filename or where),
+            hint="the store must be a directory that this user may write to",
+        )
+
+
+def read_fragment(exported: Path) -> Fragment:
+    """Return the fragment that an exporter wrote into ``exported``.
+
+    It is as untrusted as the rest: ``UntrustedError`` where it is no fragment, whatever it is.
+    """
+    path = exported / "fragment.json"
+    try:
+        with _opened(path) as file:
+            content = file.read(_FRAGMENT_LIMIT + 1)
+        if len(content) > _FRAGMENT_LIMIT:
+            raise UntrustedError(f"is larger than {_FRAGMENT_LIMIT} bytes", where=str(path))
+        return Fragment.from_json(json.loads(content))
+    except OSError as error:
+        raise UntrustedError(f"cannot be read: {error.strerror}", where=str(path)) from error
+    except (ValueError, RecursionError, InputError) as error:
+        raise UntrustedError(f"is not a fragment: {error}", where=str(path)) from error
+
+
+def index(items: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return an OCI image index (image-spec 1.0, image-index.md)."""
+    return {"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": items}
+
+
+def index_item(name: str, image: Descriptor) -> dict[str, Any]:
+    """Return the descriptor of a named image in an index (image-spec 1.0, descriptor.md)."""
+    return {
+        "mediaType": MANIFEST_TYPE,
+        "digest": image.digest,
+        "size": image.size,
+        "annotations": {REF_NAME: name},
+    }
+
+
+def canonical(document: Mapping[str, Any]) -> bytes:
+    """Return a JSON document as the same bytes every time: sorted keys, no spaces, ASCII."""
+    return json.dumps(document, sort_keys=True, separators=(",", ":")).encode("ascii")
+
+
+def _missized(fragment: Fragment, exported: Path) -> Iterator[str]:
+    for layer in fragment.layers:
+        path = exported / f"{layer.name}.tar"
+        try:
+            status = path.lstat()
+        except OSError as error:
+            yield f"{path.name} cannot be read: {error.strerror}"
+            continue
+        if not stat.S_ISREG(status.st_mode) or status.st_size != layer.size:
+            yield f"{path.name} is no file of {layer.size} bytes"
+
+
+def _checked(
+    fragment: Fragment, layer: Layer, exported: Path, epoch: int, file: BinaryIO | None
+) -> Iterator[str]:
+    entries = {entry.path: entry for entry in fragment.entries if entry.layer == layer.name}
+    digest = hashlib.sha256()
+    size = 0
+    path = exported / f"{layer.name}.tar"
+    try:
+        source = _opened(path)
+    except OSError as error:
+        yield f"{path.name} cannot be read: {error.strerror}"
+        return
+
+    def read(limit: int) -> bytes:
+        nonlocal size
+        block = source.read(min(limit, layer.size + 1 - size))
+        size += len(block)
+        if size > layer.size:
+            raise UntrustedError(f"it has more than {layer.size} bytes", where=path.name)
+        digest.update(block)
+        if file is not None:
+            write(file, block)
+        return block
+
+    with source:
+        try:
+            yield from check_layer(LayerReader(read, path.name), entries, epoch)
+        except UntrustedError as error:
+            yield str(error)
+            return
+    if (f"sha256:{digest.hexdigest()}", size) != (layer.digest, layer.size):
+        yield f"{path.name}: its digest or size is not the one of the fragment"
+
+
+def _opened(path: Path) -> BinaryIO:
+    # Neither a link to somewhere else nor a FIFO that never ends may stand in for the file.
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    file = os.fdopen(os.open(path, flags), "rb", buffering=0)
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "not a plain file", str(path))
+    return file
