@@ -18,10 +18,11 @@ def link(fragments: Sequence[Fragment], layers: Sequence[str]) -> Fragment:
 
     Every need is satisfied by an entry, from the package and version that the build saw, and has
     become an edge to it; every path is owned once and lies in a directory that is owned; every
-    entry has a reason. A layer that no fragment brings, or that has no entry, is there without a
-    digest. Raises ``LinkError`` with all problems.
+    entry has a reason. Two fragments that were made apart may bring the same directory, with the
+    same attributes: the lowest layer owns it. A layer that no fragment brings, or that has no
+    entry, is there without a digest. Raises ``LinkError`` with all problems.
     """
-    owners = _owners(fragments)
+    owners = _owners(fragments, layers)
     entries = {path: found[0] for path, found in owners.items()}
     versions = _versions(fragments)
     needs = sorted({need for fragment in fragments for need in fragment.needs})
@@ -55,11 +56,16 @@ def link(fragments: Sequence[Fragment], layers: Sequence[str]) -> Fragment:
     )
 
 
-def _owners(fragments: Sequence[Fragment]) -> dict[ImagePath, list[Entry]]:
+def _owners(fragments: Sequence[Fragment], layers: Sequence[str]) -> dict[ImagePath, list[Entry]]:
+    """Return the entries of every path, the one of the lowest layer first."""
+    height = {name: at for at, name in enumerate(layers)}
     owners: dict[ImagePath, list[Entry]] = {}
     for fragment in fragments:
         for entry in fragment.entries:
             owners.setdefault(entry.path, []).append(entry)
+    for found in owners.values():
+        if len(found) > 1:
+            found.sort(key=lambda entry: height.get(entry.layer, len(height)))
     return owners
 
 
@@ -76,7 +82,7 @@ def _linked_layers(fragments: Sequence[Fragment], layers: Sequence[str]) -> tupl
     brought = {layer.name: layer for fragment in fragments for layer in fragment.layers}
     filled = {entry.layer for fragment in fragments for entry in fragment.entries}
     return tuple(
-        replace(brought[name]) if name in brought and name in filled else Layer(name, "", 0)
+        brought[name] if name in brought and name in filled else Layer(name, "", 0)
         for name in layers
     )
 
@@ -92,7 +98,7 @@ def _layer_problems(fragments: Sequence[Fragment], layers: Sequence[str]) -> Ite
 
 def _path_problems(owners: Mapping[ImagePath, Sequence[Entry]]) -> Iterator[str]:
     for path, found in owners.items():
-        if len(found) > 1:
+        if len(found) > 1 and not _is_same_directory(found):
             yield f"{path} is owned twice, by the layers {' and '.join(e.layer for e in found)}"
         parent = owners.get(path.parent)
         if parent is None:
@@ -103,6 +109,12 @@ def _path_problems(owners: Mapping[ImagePath, Sequence[Entry]]) -> Iterator[str]
                 f"{path} (layer {found[0].layer}) is under {path.parent}, which is a"
                 f" {parent[0].kind} in layer {parent[0].layer}"
             )
+
+
+def _is_same_directory(found: Sequence[Entry]) -> bool:
+    return len({replace(entry, layer="", package="") for entry in found}) == 1 and (
+        found[0].kind is Kind.DIRECTORY
+    )
 
 
 def _need_problems(

@@ -69,7 +69,12 @@ def _members(store: Store, image: Image) -> Iterator[tuple[Member, Iterator[byte
         for digest in image.digests:
             file = files.enter_context(store.blob(digest).open("rb", buffering=0))
             layers.append(_layer_members(LayerReader(file.read, digest)))
-        yield from heapq.merge(*layers, key=lambda item: item[0].path.parts)
+        last = None
+        for member, content in heapq.merge(*layers, key=lambda item: item[0].path.parts):
+            # A directory that two layers bring is the same in both: the lowest comes first.
+            if member.path != last:
+                yield member, content
+            last = member.path
 
 
 def _layer_members(reader: LayerReader) -> Iterator[tuple[Member, Iterator[bytes]]]:

@@ -41,7 +41,7 @@ def written_aside(directory: Path, target: Path, prefix: str = "") -> Iterator[B
 
 
 @contextlib.contextmanager
-def directory_aside(directory: Path, prefix: str) -> Iterator[Path]:
+def directory_aside(directory: Path, prefix: str = "") -> Iterator[Path]:
     """Give a new directory in ``directory`` that is removed, unless it was renamed, at the end."""
     while True:
         path = _new(directory, prefix)

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from rootfs_ansible.errors import InputError, RootfsError, StoreError, UntrustedError
+from rootfs_ansible.errors import InputError, StoreError, UntrustedError
 from rootfs_ansible.model.document import Document
 from rootfs_ansible.model.manifest import Fragment, Layer
 from rootfs_ansible.store.admission import Findings, check_fragment, check_layer
-from rootfs_ansible.store.aside import locked, sweep, write, written_aside
+from rootfs_ansible.store.aside import directory_aside, locked, sweep, write, written_aside
 from rootfs_ansible.store.tar import LayerReader
 
 INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
@@ -29,7 +29,7 @@ LAYOUT = {"imageLayoutVersion": "1.0.0"}
 
 _DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-_BLOCK = 1 << 20
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 _FRAGMENT_LIMIT = 1 << 28
 """Bytes of a fragment.json: 500,000 entries with their edges."""
 
@@ -90,6 +90,22 @@ class Store:
                 findings.extend(_checked(fragment, layer, exported, epoch, file))
             findings.refuse()
         return fragment
+
+    @contextlib.contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """Give an empty directory on the store's file system that is removed at the end.
+
+        What a killed process leaves there, the next one removes.
+        """
+        with contextlib.ExitStack() as stack:
+            with self._writing():
+                path = stack.enter_context(directory_aside(self._aside))
+            try:
+                yield path
+            except OSError as error:
+                if error.errno in _FULL:
+                    raise self._failure(error) from error
+                raise
 
     def has(self, digest: str, size: int) -> bool:
         """Say whether a blob is there in its full size (bytes)."""
@@ -264,24 +280,25 @@ class Store:
         try:
             yield
         except OSError as error:
-            raise self._failure(error, 0) from error
+            raise self._failure(error) from error
 
-    def _failure(self, error: OSError, size: int) -> RootfsError:
+    def _failure(self, error: OSError, size: int = 0) -> StoreError:
         where = str(self._directory)
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            try:
-                free = shutil.disk_usage(self._directory).free
-            except OSError:
-                free = 0
+        if error.errno not in _FULL:
             return StoreError(
-                f"the disk of the store is full: {size} bytes are needed, {free} are free",
-                where=where,
-                hint="make room on that file system, or set rootfs_store to a larger one",
+                f"cannot be used: {error.strerror or error}",
+                where=str(error.filename or where),
+                hint="the store must be a directory that this user may write to",
             )
+        needed = f"{size} bytes are needed, " if size else ""
+        try:
+            free = shutil.disk_usage(self._directory).free
+        except OSError:
+            free = 0
         return StoreError(
-            f"cannot be used: {error.strerror or error}",
-            where=str(error.filename or where),
-            hint="the store must be a directory that this user may write to",
+            f"the disk of the store is full: {needed}{free} bytes are free",
+            where=where,
+            hint="make room on that file system, or set rootfs_store to a larger one",
         )
 
 
