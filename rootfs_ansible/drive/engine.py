@@ -117,6 +117,13 @@ class Engine:
             size=int(data.get("Size", 0)),
         )
 
+    def images(self, label: str) -> tuple[Image, ...]:
+        """Return the images with a label (``name`` or ``name=value``)."""
+        with self._calling(f"images with the label {label} were looked up"):
+            found = self._untyped.images(filters={"label": label})
+        known = (self.image(item["Id"]) for item in found)
+        return tuple(image for image in known if image is not None)
+
     def pull(self, name: str) -> Image:
         """Fetch the image of that name from its registry, with the credentials of this user."""
         repository, _, tag = name.partition("@")[0].rpartition(":")
@@ -149,7 +156,7 @@ class Engine:
             except ImageNotFound:
                 return
 
-    def load(self, stream: IO[bytes]) -> tuple[str, ...]:
+    def load(self, stream: IO[bytes] | Iterable[bytes]) -> tuple[str, ...]:
         """Load a ``docker save`` archive and return what the engine calls what it loaded.
 
         The archive may omit the layers that the engine has, if the engine is one that accepts it;
@@ -186,7 +193,7 @@ class Engine:
         layer = f"sha256:{digest.hexdigest()}"
         with tempfile.TemporaryFile(prefix="rootfs-image-") as stream:
             with tarfile.open(fileobj=stream, mode="w") as whole:
-                names = _write_configuration(whole, (layer,), tag, labels, self._architecture())
+                names = _write_configuration(whole, (layer,), tag, labels, self.architecture())
                 member = tarfile.TarInfo(names[layer])
                 member.size = archive.stat().st_size
                 with archive.open("rb") as content:
@@ -539,7 +546,8 @@ class Engine:
             " DOCKER_HOST names it",
         )
 
-    def _architecture(self) -> str:
+    def architecture(self) -> str:
+        """Return the architecture of the engine, as image configurations name it."""
         with self._calling("it was asked for its version"):
             return str(self._api.version()["Arch"])
 

@@ -1,0 +1,112 @@
+"""Harvesting a stage: the exporter runs where the files are, and what comes back is checked."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.rootfs.builder.plugins.plugin_utils.action import RootfsAction
+from ansible_collections.rootfs.builder.plugins.plugin_utils.build import build_of
+
+from rootfs_ansible import exporter
+from rootfs_ansible.drive.build import Build
+from rootfs_ansible.errors import InputError, RootfsError
+from rootfs_ansible.model.plan import Plan
+from rootfs_ansible.model.request import ExportRequest
+from rootfs_ansible.store.layout import read_fragment
+
+IN_MEMORY = "/run/rootfs"
+EXPORTED = "/var/tmp/rootfs-export"  # noqa: S108 (in the container, which is removed)
+REFUSED = 3
+
+
+class ActionModule(RootfsAction):
+    """Send the exporter and its request over the host's connection, and fetch what it wrote."""
+
+    _supports_check_mode = False
+
+    def perform(self, task_vars: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what was harvested: layers, files, needs and omissions."""
+        stage = str(self._task.args["stage"])
+        build = build_of(task_vars, self._templar, self._loader)
+        plan = Plan.from_json(task_vars["rootfs_plan"])
+        request = build.request(
+            plan,
+            stage,
+            self._outputs(build, stage, task_vars),
+            task_vars.get("rootfs_project") or {},
+        )
+        with tempfile.TemporaryDirectory(prefix="rootfs-", dir=build.store.scratch()) as scratch:
+            directory = Path(scratch)
+            self._run(request, directory)
+            fragment = read_fragment(directory)
+            for layer in fragment.layers:
+                name = f"{layer.name}.tar"
+                self._connection.fetch_file(f"{EXPORTED}/{name}", str(directory / name))
+            build.keep(
+                plan.stage(stage).key, fragment, directory, task_vars.get("rootfs_compiled") or {}
+            )
+        return {
+            "changed": True,
+            "layers": [layer.to_json() for layer in fragment.layers],
+            "files": len(fragment.entries),
+            "needs": sorted({need.package for need in fragment.needs}),
+            "omitted": len(fragment.omitted),
+        }
+
+    def _run(self, request: ExportRequest, directory: Path) -> None:
+        program = directory / "exporter.pyz"
+        exporter.build_zipapp(program)
+        asked = directory / "request.json"
+        asked.write_text(json.dumps(request.to_json()), encoding="utf-8")
+        for path in (program, asked):
+            self._connection.put_file(str(path), f"{IN_MEMORY}/{path.name}")
+        python = self._templar.template(self._task_python())
+        answer = self._low_level_execute_command(
+            f"{python} {IN_MEMORY}/{program.name} --root / --request {IN_MEMORY}/{asked.name}"
+            f" --output {EXPORTED}",
+            sudoable=False,
+        )
+        if answer["rc"] == REFUSED:
+            raise _refusal(answer["stdout"])
+        if answer["rc"] != 0:
+            raise RootfsError(
+                "the exporter failed",
+                where=str(self._connection.transport),
+                details=(answer["stderr"] or answer["stdout"]).splitlines()[-20:],
+                hint="this is a defect of rootfs-ansible; please report it with these lines",
+            )
+        self._connection.fetch_file(f"{EXPORTED}/fragment.json", str(directory / "fragment.json"))
+
+    def _task_python(self) -> str:
+        return "{{ ansible_python_interpreter | default('/usr/bin/python3') }}"
+
+    def _outputs(
+        self, build: Build, stage: str, task_vars: Mapping[str, Any]
+    ) -> list[Mapping[str, Any]]:
+        """Return the stack's outputs, templates filled in, without those whose ``when`` fails."""
+        path = build.inputs.stack.directory / "meta" / "stack.yml"
+        data = self._loader.load_from_file(str(path), trusted_as_template=True)
+        view = self._templar.copy_with_new_env(available_variables=dict(task_vars))
+        found = []
+        for output in data.get("outputs", {}).get(stage, []):
+            condition = output.get("when", True)
+            if view.evaluate_conditional(condition):
+                filled = view.template({key: output[key] for key in output if key != "when"})
+                paths = filled.get("path")
+                found += (
+                    [{**filled, "path": path} for path in paths]
+                    if isinstance(paths, list)
+                    else [filled]
+                )
+        return found
+
+
+def _refusal(text: str) -> RootfsError:
+    try:
+        return RootfsError.from_json(json.loads(text)["error"])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError("the exporter refused, and its reason cannot be read") from error

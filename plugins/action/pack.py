@@ -1,0 +1,28 @@
+"""From the harvests of an app's stages to its image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.rootfs.builder.plugins.plugin_utils.action import RootfsAction
+from ansible_collections.rootfs.builder.plugins.plugin_utils.build import build_of
+
+from rootfs_ansible.model.plan import Plan
+from rootfs_ansible.pack.summary import summary
+
+
+class ActionModule(RootfsAction):
+    """Link, pack and deliver the image."""
+
+    _supports_check_mode = False
+
+    def perform(self, task_vars: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the image as ``rootfs_result``."""
+        build = build_of(task_vars, self._templar, self._loader)
+        plan = Plan.from_json(task_vars["rootfs_plan"])
+        image = build.pack(plan, task_vars.get("rootfs_project") or {})
+        build.deliver(image)
+        text = summary(image)
+        self._display.display(text)
+        return {"changed": True, "rootfs_result": image.to_json(), "rootfs_summary": text}

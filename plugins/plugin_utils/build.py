@@ -1,0 +1,75 @@
+"""From Ansible's variables to the build of one app."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar
+from ansible_collections.rootfs.builder.plugins.plugin_utils.options import (
+    COLLECTION,
+    RoleOptions,
+    app_file,
+    resolve,
+    role_directories,
+)
+
+import rootfs_ansible
+from rootfs_ansible.drive.build import Build
+from rootfs_ansible.errors import InputError
+from rootfs_ansible.plan import stack as stacks
+from rootfs_ansible.plan.app import Inputs
+from rootfs_ansible.plan.key import directory_digest
+
+PACKAGE = Path(rootfs_ansible.__file__).parent
+
+
+def build_of(task_vars: Mapping[str, Any], templar: Templar, loader: DataLoader) -> Build:
+    """Return the build of the app that is the task's host.
+
+    Raises ``InputError`` where its directory, its stack or an option is not as it must be.
+    """
+    directory = app_directory(task_vars, templar)
+    places = role_directories(task_vars)
+    own = COLLECTION / "roles"
+    chosen = str(templar.template(task_vars.get("rootfs_stack", "")) or "")
+    found = stacks.find(places)
+    stack = stacks.detect(directory, found, chosen)
+    stack_role = RoleOptions(stack.directory, loader)
+    roles = (
+        RoleOptions(own / "rootfs", loader),
+        RoleOptions(own / "root_image", loader),
+        stack_role,
+    )
+    known = [name for role in roles for name in role.options]
+    view = {**task_vars, "rootfs_app_dir": str(directory)}
+    options = resolve(roles, app_file(directory, known), view, templar)
+    inputs = Inputs(
+        stack=stack,
+        options=options,
+        specs={entry: tuple(spec) for entry, spec in stack_role.specs.items()},
+        searches=tuple(place for place, _ in places),
+        root_role=own / "root_image",
+        collection=COLLECTION,
+        exporter=directory_digest(PACKAGE / "exporter", PACKAGE / "model"),
+    )
+    return Build(
+        inputs,
+        name=str(task_vars["inventory_hostname"]),
+        directory=directory,
+        docker_host=str(task_vars.get("rootfs_docker_host") or ""),
+    )
+
+
+def app_directory(task_vars: Mapping[str, Any], templar: Templar) -> Path:
+    """Return the directory of the app; a relative one is below the inventory's directory."""
+    given = str(templar.template(task_vars.get("rootfs_app_dir", "")) or "")
+    if not given:
+        raise InputError(
+            "the app has no directory",
+            where=str(task_vars.get("inventory_hostname", "")),
+            hint="set rootfs_app_dir for this host",
+        )
+    return (Path(str(task_vars.get("inventory_dir") or ".")) / Path(given).expanduser()).resolve()

@@ -1,0 +1,127 @@
+"""The options of an app, from role defaults, its own rootfs.yml and Ansible's variables."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from ansible import constants
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar
+
+from rootfs_ansible.errors import InputError
+
+COLLECTION = Path(__file__).resolve().parents[2]
+APP_FILE = "rootfs.yml"
+
+_FACTS = {
+    "rootfs_chosen",
+    "rootfs_compiled",
+    "rootfs_container",
+    "rootfs_docker_host",
+    "rootfs_needed_packages",
+    "rootfs_plan",
+    "rootfs_project",
+    "rootfs_result",
+    "rootfs_run",
+}
+"""What the playbook itself sets, under the prefix of the options."""
+
+
+def role_directories(task_vars: Mapping[str, Any]) -> tuple[tuple[Path, str], ...]:
+    """Return the directories that hold roles, a team's first, each with its names' prefix."""
+    own = COLLECTION / "roles"
+    places = [Path(str(task_vars.get("playbook_dir", "."))) / "roles"]
+    places += [Path(place) for place in constants.DEFAULT_ROLES_PATH]
+    found = [(place, "") for place in places if place.is_dir() and place.resolve() != own]
+    return (*found, (own, "rootfs.builder."))
+
+
+class RoleOptions:
+    """What a role declares: the names of its options by entry point, and their defaults."""
+
+    def __init__(self, role: Path, loader: DataLoader) -> None:
+        self.name = role.name
+        self.defaults: dict[str, Any] = _load(loader, role / "defaults" / "main.yml")
+        specs = _load(loader, role / "meta" / "argument_specs.yml").get("argument_specs", {})
+        self.specs: dict[str, dict[str, Any]] = {
+            entry: spec.get("options", {}) for entry, spec in specs.items()
+        }
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The specification of every option of every entry point."""
+        return {name: spec for specs in self.specs.values() for name, spec in specs.items()}
+
+
+def app_file(directory: Path, known: Iterable[str]) -> dict[str, Any]:
+    """Return what the app's own rootfs.yml says: plain values, never templates.
+
+    Raises ``InputError`` for anything but options; an app is not trusted to set variables.
+    """
+    path = directory / APP_FILE
+    if not path.is_file():
+        return {}
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise InputError(f"cannot be read: {error}", where=str(path)) from error
+    if data is None:
+        return {}
+    if not isinstance(data, dict):
+        raise InputError("expected a mapping of options", where=str(path))
+    allowed = set(known) - {"rootfs_app_dir", "rootfs_store"}
+    _refuse_unknown(data, allowed, str(path))
+    return data
+
+
+def resolve(
+    roles: Iterable[RoleOptions],
+    own: Mapping[str, Any],
+    task_vars: Mapping[str, Any],
+    templar: Templar,
+) -> dict[str, Any]:
+    """Return every option of ``roles``, typed: a role's default, the app's own value over it, an
+    Ansible variable over both.
+
+    Raises ``InputError`` with every value that is not as its role's argument_specs say.
+    """
+    roles = tuple(roles)
+    known = {name: spec for role in roles for name, spec in role.options.items()}
+    prefixes = tuple(f"{role.name}_" for role in roles)
+    _refuse_unknown(
+        [name for name in task_vars if name.startswith(prefixes)], {*known, *_FACTS}, "variables"
+    )
+    defaults = {name: value for role in roles for name, value in role.defaults.items()}
+    layered = {**defaults, **own, **task_vars}
+    view = templar.copy_with_new_env(available_variables=layered)
+    values = {
+        name: view.template(layered[name])
+        for name in sorted({*known, *defaults})
+        if layered.get(name) is not None
+    }
+    checked = ArgumentSpecValidator(known).validate(values)
+    if checked.error_messages:
+        raise InputError("options are not as they must be", details=checked.error_messages)
+    return {
+        name: value for name, value in checked.validated_parameters.items() if value is not None
+    }
+
+
+def _refuse_unknown(names: Iterable[str], known: set[str], where: str) -> None:
+    problems = []
+    for name in sorted(set(map(str, names)) - known):
+        near = difflib.get_close_matches(name, sorted(known), 1)
+        problems.append(f"{name}; did you mean {near[0]}?" if near else name)
+    if problems:
+        raise InputError("there is no such option", where=where, details=problems)
+
+
+def _load(loader: DataLoader, path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    return loader.load_from_file(str(path), trusted_as_template=True) or {}

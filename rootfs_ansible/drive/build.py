@@ -1,0 +1,395 @@
+"""The way of one app through its stages, seen from the controller."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+from rootfs_ansible.drive.engine import Engine
+from rootfs_ansible.drive.sources import Sources
+from rootfs_ansible.errors import EngineError, InputError, StoreError
+from rootfs_ansible.model.document import Document
+from rootfs_ansible.model.image import Image, ImageConfig
+from rootfs_ansible.model.manifest import Fragment, Need
+from rootfs_ansible.model.path import ImagePath
+from rootfs_ansible.model.plan import Plan, Stage
+from rootfs_ansible.model.request import Companion, ExportRequest, Output, Prune, Scope
+from rootfs_ansible.pack.archive import docker_archive, write_oci_archive
+from rootfs_ansible.pack.image import find_image, pack
+from rootfs_ansible.pack.link import link
+from rootfs_ansible.pack.rootfs import write_directory, write_tar
+from rootfs_ansible.plan.app import Inputs
+from rootfs_ansible.plan.key import stage_key
+from rootfs_ansible.plan.stack import LAYERS
+from rootfs_ansible.store.layout import Descriptor, Store
+
+Value = TypeVar("Value")
+
+STAGE_LAYERS = {
+    "runtime": ("runtime",),
+    "system": ("system",),
+    "compile": ("dependencies", "app"),
+}
+"""The layers that each harvested stage brings."""
+
+WRITERS: dict[str, Callable[[Store, Image, Path], None]] = {
+    "oci": write_oci_archive,
+    "tar": write_tar,
+    "dir": write_directory,
+}
+SUFFIXES = {"oci": ".oci.tar", "tar": ".tar", "dir": ""}
+
+STACK_LABEL = "rootfs.builder.stack"
+"""The label by which the images of ours that an engine has are found: they share layers."""
+
+INIT = "/usr/bin/tini"
+
+
+@dataclass(frozen=True, slots=True)
+class Harvest:
+    """What a stage left in the store: its fragment, and what its role found out."""
+
+    fragment: Fragment
+    facts: Mapping[str, Any]
+
+
+class Build:
+    """One app's plan, its stages' harvests and its image; every method may be the first."""
+
+    def __init__(self, inputs: Inputs, name: str, directory: Path, docker_host: str) -> None:
+        self.inputs = inputs
+        self.name = name
+        self.directory = directory
+        self.docker_host = docker_host
+        self.store = Store(Path(str(inputs.options["rootfs_store"])).expanduser())
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The engine; connected when it is first asked for."""
+        return Engine(self.docker_host)
+
+    def plan(self) -> Plan:
+        """Plan the image: what the app is, the digest of its sources, whether it is there."""
+        stack = self.inputs.stack
+        return self._replan(
+            Plan(
+                name=self.name,
+                stack=stack.name,
+                role=stack.role,
+                context=str(self._context()),
+                ignore=stack.ignore,
+                inspects=stack.has("inspect"),
+            )
+        )
+
+    def plan_stages(self, plan: Plan, project: Mapping[str, Any]) -> Plan:
+        """Plan the stages, now that ``project`` (what the stack's inspection found) is known."""
+        context = str(project.get("context") or self.directory)
+        if context != plan.context:
+            self.store.put_record(self._context_key(), {"context": context})
+            plan = self._replan(replace(plan, context=context))
+        wanted = str(project.get("toolchain") or "")
+        inputs = self.inputs
+        prefix = f"rootfs.builder/stack-{inputs.stack.name}"
+        build = self._image_stage("build_image", inputs.build_image(), f"{prefix}-build")
+        runtime = self._image_stage("runtime", inputs.runtime(wanted), f"{prefix}-runtime")
+        compile_key = inputs.compile(wanted, plan.sources)
+        return replace(
+            plan,
+            stages=(
+                self._image_stage("root_image", inputs.root_image(), "rootfs.builder/root"),
+                build,
+                self._image_stage("toolchain", inputs.toolchain(wanted), f"{prefix}-toolchain")
+                if wanted
+                else replace(build, name="toolchain", run=False),
+                replace(runtime, run=runtime.run or self.harvest(runtime.key) is None),
+                Stage("compile", compile_key, run=self.harvest(compile_key) is None),
+            ),
+        )
+
+    def plan_system(self, plan: Plan, project: Mapping[str, Any]) -> tuple[Plan, tuple[str, ...]]:
+        """Plan the system layer: return the plan with it, and the packages that staging installs.
+
+        A build that needs nothing beyond its runtime has no system stage to run.
+        """
+        needs = self._needs(plan)
+        declared = self.inputs.options["rootfs_packages"]
+        outputs = self._own_outputs("system")
+        if not (needs or declared or outputs):
+            return plan.with_stage(Stage("system", "", run=False)), ()
+        pinned = {need.package.partition(":")[0]: need.version for need in needs}
+        packages = {f"{name}={version}" for name, version in pinned.items()}
+        packages |= set(declared) - set(pinned)
+        key = self.inputs.system(
+            str(project.get("toolchain") or ""), [need.to_json() for need in needs]
+        )
+        stage = Stage("system", key, run=self.harvest(key) is None)
+        return plan.with_stage(stage), tuple(sorted(packages))
+
+    def request(
+        self,
+        plan: Plan,
+        stage: str,
+        outputs: Iterable[Mapping[str, Any]],
+        project: Mapping[str, Any],
+    ) -> ExportRequest:
+        """Return what the exporter is asked for in a stage.
+
+        ``outputs`` are those of the stack for this stage, their templates filled in.
+        """
+        options = self.inputs.options
+        stack = self.inputs.stack
+        layers = STAGE_LAYERS[stage]
+        declared = [{"by": f"stack_{stack.name}", **output} for output in outputs]
+        companions = list(stack.companions)
+        lower: tuple[Fragment, ...] = ()
+        if stage != "runtime":
+            declared = self._own_outputs(*layers) + declared
+            companions += options["rootfs_companions"]
+            lower = (self._harvested(plan, "runtime").fragment,)
+        if stage == "compile":
+            declared = self._volumes(project.get("config", {})) + declared
+        if stage == "system":
+            declared += [
+                {"by": self.name, "layer": "system", "package": package}
+                for package in options["rootfs_packages"]
+            ]
+        return ExportRequest(
+            layers=layers,
+            outputs=_parsed(declared, Output.from_json, "outputs"),
+            scope=Scope.BUILD if stage == "compile" else Scope.ALL,
+            epoch=self._epoch,
+            prune=_parsed(stack.prune, Prune.from_json, "prune"),
+            companions=_parsed(companions, Companion.from_json, "companions"),
+            provided=tuple(entry.path for fragment in lower for entry in fragment.entries),
+            recorded=tuple(package.name for fragment in lower for package in fragment.packages),
+            seeds=tuple(need for need in self._needs(plan) if need.direct)
+            if stage == "system"
+            else (),
+            seed_layer="system" if stage == "system" else "",
+        )
+
+    def keep(self, key: str, fragment: Fragment, exported: Path, facts: Mapping[str, Any]) -> None:
+        """Check what an export gave, and keep it under the key of its stage."""
+        self.store.admit(fragment, exported, self._epoch)
+        self.store.put_record(key, {"fragment": fragment.to_json(), "facts": dict(facts)})
+
+    def harvest(self, key: str) -> Harvest | None:
+        """Return what the stage with this key left in the store; nothing unless all is there."""
+        record = self.store.record(key)
+        if record is None:
+            return None
+        try:
+            fragment = Fragment.from_json(record.get("fragment"))
+        except InputError:
+            return None
+        facts = record.get("facts")
+        if not self.store.holds(fragment) or not isinstance(facts, dict):
+            return None
+        return Harvest(fragment, facts)
+
+    def image(self, key: str) -> Image | None:
+        """Return the finished image of that key, if the store has all of it."""
+        record = self.store.record(key)
+        if record is None:
+            return None
+        try:
+            document = Document(record)
+            found = Descriptor(document.text("digest"), document.integer("size"))
+        except InputError:
+            return None
+        if self.store.ref(self.tag) != found:
+            if not self.store.has(found.digest, found.size):
+                return None
+            self.store.put_ref(self.tag, found)
+        return find_image(self.store, self.tag)
+
+    def pack(self, plan: Plan, project: Mapping[str, Any]) -> Image:
+        """Link what the stages left into an image, keep it in the store and name it."""
+        compiled = self._harvested(plan, "compile")
+        fragments = [self._harvested(plan, "runtime").fragment]
+        if plan.stage("system").key:
+            fragments.append(self._harvested(plan, "system").fragment)
+        fragments.append(compiled.fragment)
+        manifest = link(fragments, LAYERS)
+        config = self._config({**project.get("config", {}), **compiled.facts.get("config", {})})
+        image = pack(self.store, manifest, config, self.tag, self._epoch)
+        found = self.store.ref(self.tag)
+        if found is not None:
+            self.store.put_record(plan.key, {"digest": found.digest, "size": found.size})
+        return image
+
+    def deliver(self, image: Image) -> bool:
+        """Bring an image to where it is wanted: the engine, and each format asked for.
+
+        Says whether anything was written.
+        """
+        loaded = bool(self.inputs.options["rootfs_load"]) and self._load(image)
+        targets = self._targets()
+        for form, path in targets.items():
+            WRITERS[form](self.store, image, path)
+        return loaded or bool(targets)
+
+    @property
+    def tag(self) -> str:
+        """The name of the image, with its tag."""
+        options = self.inputs.options
+        return f"{options['rootfs_image_name']}:{options['rootfs_image_tag']}"
+
+    @property
+    def _epoch(self) -> int:
+        return int(self.inputs.options["rootfs_epoch"])
+
+    def _load(self, image: Image) -> bool:
+        """Load what the engine lacks of an image; say whether it lacked anything."""
+        there = self.engine.image(image.name)
+        if there is not None and there.id == image.config_digest:
+            return False
+        known = [other.layers for other in self.engine.images(STACK_LABEL)]
+        try:
+            self.engine.load(docker_archive(self.store, image, known))
+        except EngineError:
+            # Engines with another image store want every layer, whether they have it or not.
+            self.engine.load(docker_archive(self.store, image))
+        return True
+
+    def _targets(self) -> dict[str, Path]:
+        options = self.inputs.options
+        formats: Sequence[str] = options["rootfs_format"]
+        if not formats:
+            return {}
+        if not options["rootfs_output"]:
+            raise InputError(
+                f"there is no place for {', '.join(formats)}", hint="set rootfs_output to a path"
+            )
+        output = Path(str(options["rootfs_output"])).expanduser().absolute()
+        if len(formats) == 1:
+            return {formats[0]: output}
+        base = re.sub(r"[^a-zA-Z0-9._-]+", "-", str(options["rootfs_image_name"]))
+        return {form: output / f"{base}{SUFFIXES[form]}" for form in formats}
+
+    def _image_stage(self, name: str, key: str, repository: str) -> Stage:
+        image = f"{repository}:{key[:12]}"
+        return Stage(name, key, image, run=self.engine.image(image) is None)
+
+    def _harvested(self, plan: Plan, stage: str) -> Harvest:
+        found = self.harvest(plan.stage(stage).key)
+        if found is None:
+            raise StoreError(
+                f"stage {stage} of {self.name} is not in the store",
+                where=str(self.store.directory),
+                hint="an earlier step failed: see its message above, then build again",
+            )
+        return found
+
+    def _needs(self, plan: Plan) -> tuple[Need, ...]:
+        """Return what the compile needs and the runtime does not bring."""
+        runtime = {entry.path for entry in self._harvested(plan, "runtime").fragment.entries}
+        needs = self._harvested(plan, "compile").fragment.needs
+        return tuple(need for need in needs if need.path not in runtime)
+
+    def _own_outputs(self, *layers: str) -> list[dict[str, Any]]:
+        """Return the outputs that the app itself declares for these layers."""
+        known = [layer for layers in STAGE_LAYERS.values() for layer in layers]
+        outputs = [
+            {"by": self.name, "layer": "app", **output}
+            for output in self.inputs.options["rootfs_outputs"]
+        ]
+        wrong = [str(output) for output in outputs if output["layer"] not in known[1:]]
+        if wrong:
+            raise InputError(
+                f"an app's outputs go to the layers {', '.join(known[1:])}",
+                where="rootfs_outputs",
+                details=wrong,
+            )
+        return [output for output in outputs if output["layer"] in layers]
+
+    def _volumes(self, config: Mapping[str, Any]) -> list[dict[str, Any]]:
+        uid, _, gid = str(self.inputs.options["rootfs_user"]).partition(":")
+        return [
+            {
+                "by": self.name,
+                "layer": "app",
+                "directory": volume,
+                "uid": int(uid),
+                "gid": int(gid or uid),
+            }
+            for volume in self._volume_paths(config)
+        ]
+
+    def _config(self, project: Mapping[str, Any]) -> ImageConfig:
+        """Return how the image runs: as the project says, and the app's options over that."""
+        options = self.inputs.options
+        prefix = str(options["rootfs_prefix"])
+        entrypoint = options["rootfs_entrypoint"] or project.get("entrypoint") or []
+        if options["rootfs_init"] and not options["rootfs_entrypoint"]:
+            entrypoint = [INIT, "--", *entrypoint]
+        command = options["rootfs_command"] or project.get("command") or []
+        if not command and not options["rootfs_entrypoint"]:
+            raise InputError(
+                "nothing says what the image runs",
+                where=self.name,
+                hint="set rootfs_command to the program and its arguments, as a list",
+            )
+        return ImageConfig(
+            entrypoint=tuple(map(str, entrypoint)),
+            command=tuple(map(str, command)),
+            environment=_pairs({**project.get("environment", {}), **options["rootfs_env"]}),
+            working_directory=str(
+                options["rootfs_workdir"] or project.get("working_directory") or prefix
+            ),
+            user=str(options["rootfs_user"]),
+            ports=tuple(sorted(map(_port, options["rootfs_ports"] or project.get("ports", [])))),
+            volumes=tuple(sorted(self._volume_paths(project))),
+            labels=_pairs(
+                {
+                    **project.get("labels", {}),
+                    STACK_LABEL: self.inputs.stack.name,
+                    **options["rootfs_labels"],
+                }
+            ),
+            architecture=self.engine.architecture(),
+        )
+
+    def _volume_paths(self, config: Mapping[str, Any]) -> list[str]:
+        prefix = ImagePath(str(self.inputs.options["rootfs_prefix"]))
+        volumes = self.inputs.options["rootfs_volumes"] or config.get("volumes", [])
+        return [str(prefix / str(volume)) for volume in volumes]
+
+    def _replan(self, plan: Plan) -> Plan:
+        sources = Sources(Path(plan.context), plan.ignore).digest()
+        key = self.inputs.image(sources)
+        return replace(plan, sources=sources, key=key, cached=self.image(key) is not None)
+
+    def _context_key(self) -> str:
+        return stage_key(
+            "context", {"directory": str(self.directory), "role": str(self.inputs.stack.directory)}
+        )
+
+    def _context(self) -> Path:
+        """Return the directory of the sources as the last inspection found it.
+
+        It is only a guess where to look first: the plan is made anew once the project is read.
+        """
+        record = self.store.record(self._context_key()) or {}
+        context = Path(str(record.get("context", self.directory)))
+        return context if self.directory.is_relative_to(context) else self.directory
+
+
+def _pairs(values: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted((str(name), str(value)) for name, value in values.items()))
+
+
+def _port(port: object) -> str:
+    text = str(port)
+    return text if "/" in text else f"{text}/tcp"
+
+
+def _parsed(
+    items: Iterable[Mapping[str, Any]], parse: Callable[[Document], Value], name: str
+) -> tuple[Value, ...]:
+    return Document({name: list(items)}, "the stack and the app").each(name, parse)

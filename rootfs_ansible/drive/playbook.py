@@ -1,0 +1,130 @@
+"""Running the playbook through ansible-runner: the only importer of it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import ansible_runner
+
+from rootfs_ansible.errors import BuildError
+
+PLAYBOOK = "rootfs.builder.build"
+_LONGEST = 40
+"""Lines of a failed task's output that a message shows: its end, where the reason stands."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came out for one app: the image as JSON values, and the same for a person."""
+
+    image: Mapping[str, Any]
+    summary: str
+
+
+@dataclass(slots=True)
+class _Run:
+    """What a run has said so far."""
+
+    progress: Callable[[str], None]
+    results: dict[str, Result] = field(default_factory=dict)
+    failures: list[tuple[str, str, str]] = field(default_factory=list)
+    interrupted: bool = False
+
+    def hear(self, event: Mapping[str, Any]) -> bool:
+        """Take one event of ansible-runner."""
+        data = event.get("event_data") or {}
+        kind = event.get("event")
+        if kind == "playbook_on_play_start":
+            self.progress(str(data.get("play", "")))
+        result = data.get("res")
+        if not isinstance(result, Mapping):
+            return True
+        if isinstance(result.get("rootfs_result"), Mapping):
+            self.results[str(data.get("host"))] = Result(
+                dict(result["rootfs_result"]), str(result.get("rootfs_summary", ""))
+            )
+        if kind in ("runner_on_failed", "runner_on_unreachable") and not data.get("ignore_errors"):
+            task, host = str(data.get("task", "")), str(data.get("host", ""))
+            self.failures.append((task, host, _reason(result)))
+        return True
+
+    def interrupt(self, _number: int, _frame: FrameType | None) -> None:
+        """Note a signal; ansible-runner ends the playbook when it next looks."""
+        self.interrupted = True
+
+
+def run(
+    extra_vars: Mapping[str, Any],
+    *,
+    inventory: str = "",
+    arguments: Sequence[str] = (),
+    progress: Callable[[str], None] = lambda _: None,
+    verbose: bool = False,
+) -> dict[str, Result]:
+    """Run the build playbook where the user stands, and return each app's result by its host.
+
+    The user's ansible.cfg and inventory count as they do for ansible-playbook. Raises
+    ``BuildError`` with every failed task, or where the run was interrupted.
+    """
+    state = _Run(progress)
+    handlers = {
+        number: signal.signal(number, state.interrupt)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    }
+    programs = str(Path(sys.executable).parent)
+    try:
+        with tempfile.TemporaryDirectory(prefix="rootfs-ansible-") as private:
+            ended = ansible_runner.run(
+                private_data_dir=private,
+                project_dir=str(Path.cwd()),
+                playbook=PLAYBOOK,
+                inventory=inventory or None,
+                extravars=dict(extra_vars),
+                cmdline=" ".join(arguments) or None,
+                envvars={"PATH": os.pathsep.join((programs, os.environ.get("PATH", os.defpath)))},
+                event_handler=state.hear,
+                cancel_callback=lambda: state.interrupted,
+                quiet=not verbose,
+            )
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    if state.interrupted:
+        raise BuildError(
+            "interrupted", hint="nothing is left behind; the next build goes on from the last stage"
+        )
+    if state.failures:
+        raise BuildError(
+            "the build failed",
+            details=[
+                f"{host}: {task}\n{_indented(reason)}" for task, host, reason in state.failures
+            ],
+        )
+    if ended.rc != 0:
+        raise BuildError(
+            "the playbook ended without a result",
+            details=ended.stdout.read().splitlines()[-_LONGEST:],
+        )
+    return state.results
+
+
+def _reason(result: Mapping[str, Any]) -> str:
+    """Return what a failed task says of itself, with the output of the program it ran."""
+    parts = [str(result.get("msg") or "")]
+    for stream in ("stderr", "stdout", "module_stderr"):
+        text = str(result.get(stream) or "").strip()
+        if text and text not in parts[0]:
+            parts.append("\n".join(text.splitlines()[-_LONGEST:]))
+    return "\n".join(part for part in parts if part) or "no message"
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"    {line}" for line in text.splitlines())

@@ -1,0 +1,95 @@
+"""The plan of an app: its stages, the key of each, and which of them are to be run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from rootfs_ansible.model.document import Document
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One stage: its key, the engine image it gives (if any), and whether it is to be run."""
+
+    name: str
+    key: str
+    image: str = ""
+    run: bool = True
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the stage as a JSON object."""
+        return {"name": self.name, "key": self.key, "image": self.image, "run": self.run}
+
+    @staticmethod
+    def from_json(data: Document) -> Stage:
+        """Return the stage that ``to_json`` wrote; ``InputError`` where it is not one."""
+        return Stage(
+            data.text("name"), data.text("key"), data.text("image", ""), data.boolean("run")
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be done for an app.
+
+    ``role`` is its stack's role, ``context`` the directory of the host whose files are its
+    sources (``ignore`` names what is none of them), ``sources`` their digest, ``key`` that of the
+    image, ``cached`` whether the image is there, ``inspects`` whether the stack reads projects.
+    """
+
+    name: str
+    stack: str
+    role: str
+    context: str
+    ignore: tuple[str, ...]
+    inspects: bool
+    sources: str = ""
+    key: str = ""
+    cached: bool = False
+    stages: tuple[Stage, ...] = ()
+
+    def stage(self, name: str) -> Stage:
+        """Return a stage by name."""
+        return next(stage for stage in self.stages if stage.name == name)
+
+    def with_stage(self, stage: Stage) -> Plan:
+        """Return the plan with one stage more, or another one of its name."""
+        others = tuple(other for other in self.stages if other.name != stage.name)
+        return replace(self, stages=(*others, stage))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the plan as a JSON object; its stages by name, as playbooks use them."""
+        return {
+            "name": self.name,
+            "stack": self.stack,
+            "role": self.role,
+            "context": self.context,
+            "ignore": list(self.ignore),
+            "sources": self.sources,
+            "key": self.key,
+            "cached": self.cached,
+            "inspects": self.inspects,
+            "stages": {stage.name: stage.to_json() for stage in self.stages},
+        }
+
+    @staticmethod
+    def from_json(data: Mapping[str, Any]) -> Plan:
+        """Return the plan that ``to_json`` wrote; ``InputError`` where it is not one."""
+        stages = data.get("stages")
+        document = Document(
+            {**data, "stages": list(stages.values()) if isinstance(stages, dict) else []}, "plan"
+        )
+        return Plan(
+            name=document.text("name"),
+            stack=document.text("stack"),
+            role=document.text("role"),
+            context=document.text("context"),
+            ignore=document.texts("ignore"),
+            sources=document.text("sources"),
+            key=document.text("key"),
+            cached=document.boolean("cached"),
+            inspects=document.boolean("inspects"),
+            stages=document.each("stages", Stage.from_json),
+        )

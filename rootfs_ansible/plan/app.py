@@ -1,0 +1,186 @@
+"""An app and its plan: the key of every stage, from what decides the stage's result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rootfs_ansible import __version__
+from rootfs_ansible.plan.key import directory_digest, role_digest, stage_key
+from rootfs_ansible.plan.stack import Stack
+
+ENTRY_POINTS = ("inspect", "build_image", "toolchain", "runtime", "compile")
+"""The entry points of a stack role; each decides its own stage only."""
+
+_NOT_IN_A_KEY = {
+    # Where things are, and how they are reached: the same sources give the same image anywhere.
+    "rootfs_app_dir",
+    "rootfs_build_ca_bundle",
+    "rootfs_build_proxy",
+    "rootfs_format",
+    "rootfs_load",
+    "rootfs_output",
+    "rootfs_store",
+    "stack_node_registry",
+}
+_NAMES_ONLY = {"rootfs_secrets"}
+_IMAGE_ONLY = {
+    # How the image runs and what it is called: nothing that is compiled or harvested knows it.
+    "rootfs_command",
+    "rootfs_entrypoint",
+    "rootfs_env",
+    "rootfs_image_name",
+    "rootfs_image_tag",
+    "rootfs_init",
+    "rootfs_labels",
+    "rootfs_ports",
+    "rootfs_workdir",
+}
+_SYSTEM_ONLY = {"rootfs_packages"}
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """All that decides an image, but for its sources.
+
+    ``options`` are the resolved variables of the app, of its stack and of the root image;
+    ``specs`` the names of those that each entry point of the stack role reads; ``searches`` the
+    directories that hold roles; ``code`` our own: the root image's role, the exporter's digest,
+    the collection's modules.
+    """
+
+    stack: Stack
+    options: Mapping[str, Any]
+    specs: Mapping[str, Sequence[str]]
+    searches: tuple[Path, ...]
+    root_role: Path
+    collection: Path
+    exporter: str
+
+    def root_image(self) -> str:
+        """Return the key of the root image."""
+        return stage_key(
+            "root_image",
+            {
+                "options": self._named("root_image_"),
+                "role": directory_digest(self.root_role / "tasks"),
+            },
+        )
+
+    def build_image(self) -> str:
+        """Return the key of the stack's build image."""
+        return self._entry("build_image", self.root_image(), {})
+
+    def toolchain(self, wanted: str) -> str:
+        """Return the key of the build image with the toolchain that a project wants.
+
+        It is the build image's own where the project wants none in particular.
+        """
+        if not wanted:
+            return self.build_image()
+        return self._entry("toolchain", self.build_image(), {"wanted": wanted})
+
+    def runtime(self, wanted: str) -> str:
+        """Return the key of the stack's runtime: its staging image and its layer."""
+        return self._entry(
+            "runtime",
+            self.root_image(),
+            {
+                "toolchain": self.toolchain(wanted) if wanted else "",
+                "outputs": self.stack.outputs["runtime"],
+                "companions": self.stack.companions,
+                "exporter": self.exporter,
+                "epoch": self.options.get("rootfs_epoch"),
+                "prefix": self.options.get("rootfs_prefix"),
+            },
+        )
+
+    def compile(self, wanted: str, sources: str) -> str:
+        """Return the key of an app's compile; ``sources`` is the digest of its sources."""
+        left_out = _IMAGE_ONLY | _SYSTEM_ONLY
+        return stage_key(
+            "compile",
+            {
+                "parent": self.toolchain(wanted),
+                "runtime": self.runtime(wanted),
+                "sources": sources,
+                "role": self._role("compile"),
+                "modules": directory_digest(
+                    self.collection / "plugins" / "modules",
+                    self.collection / "plugins" / "module_utils",
+                    self.collection / "roles" / "rootfs" / "tasks",
+                ),
+                "stack": [self.stack.outputs["compile"], self.stack.prune, self.stack.environment],
+                "options": {
+                    name: value for name, value in self._hashed().items() if name not in left_out
+                },
+                "exporter": self.exporter,
+            },
+        )
+
+    def system(self, wanted: str, needs: Sequence[Any]) -> str:
+        """Return the key of the system layer: what is needed, and what the app declares."""
+        return stage_key(
+            "system",
+            {
+                "runtime": self.runtime(wanted),
+                "needs": needs,
+                "packages": self.options.get("rootfs_packages"),
+                "outputs": self.options.get("rootfs_outputs"),
+                "companions": [self.stack.companions, self.options.get("rootfs_companions")],
+                "epoch": self.options.get("rootfs_epoch"),
+                "exporter": self.exporter,
+            },
+        )
+
+    def image(self, sources: str) -> str:
+        """Return the key of the whole image: whatever decides any of its stages."""
+        return stage_key(
+            "image",
+            {
+                "version": __version__,
+                "root": self.root_image(),
+                "stack": role_digest(self.stack.directory, self.searches),
+                "own": [
+                    directory_digest(self.collection / "plugins"),
+                    directory_digest(self.collection / "roles" / "rootfs"),
+                ],
+                "exporter": self.exporter,
+                "options": self._hashed(),
+                "sources": sources,
+            },
+        )
+
+    def _entry(self, name: str, parent: str, more: Mapping[str, Any]) -> str:
+        options = self._hashed()
+        return stage_key(
+            name,
+            {
+                "parent": parent,
+                "role": self._role(name),
+                "options": {spec: options.get(spec) for spec in sorted(self.specs.get(name, ()))},
+                **more,
+            },
+        )
+
+    def _role(self, entry_point: str) -> str:
+        others = {f"{name}.yml" for name in ENTRY_POINTS if name != entry_point}
+        return role_digest(
+            self.stack.directory,
+            self.searches,
+            without=lambda name: (
+                name in {f"tasks/{other}" for other in others} or name.startswith("meta/")
+            ),
+        )
+
+    def _named(self, prefix: str) -> dict[str, Any]:
+        return {name: value for name, value in self.options.items() if name.startswith(prefix)}
+
+    def _hashed(self) -> dict[str, Any]:
+        return {
+            name: sorted(value) if name in _NAMES_ONLY else value
+            for name, value in self.options.items()
+            if name not in _NOT_IN_A_KEY
+        }
