@@ -1,0 +1,92 @@
+"""The container that a host is for a while."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.rootfs.builder.plugins.plugin_utils.action import RootfsAction
+from ansible_collections.rootfs.builder.plugins.plugin_utils.engine import engine_of
+
+from rootfs_ansible.drive import container
+from rootfs_ansible.drive.keeper import run_process
+from rootfs_ansible.drive.sources import EPOCH, Sources
+
+SPEC = {
+    "state": {"type": "str", "choices": ["started", "offline", "absent"], "default": "started"},
+    "name": {"type": "str"},
+    "purpose": {"type": "str", "default": "build"},
+    "image": {"type": "str"},
+    "sources": {"type": "path"},
+    "ignore": {"type": "list", "elements": "str", "default": []},
+    "prefix": {"type": "path"},
+    "ca_bundle": {"type": "path"},
+    "secrets": {"type": "dict"},
+    "environment": {"type": "dict", "default": {}},
+    "network": {"type": "str", "default": ""},
+    "keep": {"type": "bool", "default": False},
+}
+
+
+class ActionModule(RootfsAction):
+    """Start the host's container, take it offline, or remove it."""
+
+    def perform(self, task_vars: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the name of the container, also as the fact ``rootfs_container``."""
+        _, args = self.validate_argument_spec(
+            SPEC, required_if=[("state", "started", ("image", "purpose"))]
+        )
+        check = self._task.check_mode
+        engine = engine_of(task_vars, self._templar)
+        owner = run_process()
+        request = self._request(args, task_vars)
+        if args["state"] == "started":
+            name = container.name_of(request, owner)
+            changed = container.start(engine, owner, request, check=check)
+            return {
+                "changed": changed,
+                "container": name,
+                "ansible_facts": {"rootfs_container": name},
+            }
+        name = args["name"] or str(task_vars.get("rootfs_container") or "")
+        act = container.take_offline if args["state"] == "offline" else container.remove
+        return {"changed": bool(name) and act(engine, name, check=check), "container": name}
+
+    def _request(self, args: Mapping[str, Any], task_vars: Mapping[str, Any]) -> container.Request:
+        def option(name: str, variable: str, default: Any) -> Any:
+            value = args[name]
+            if value is None:
+                value = self._templar.template(task_vars.get(variable))
+            return value or default
+
+        proxies = self._templar.template(task_vars.get("rootfs_build_proxy")) or {}
+        own = self._templar.template(task_vars.get("rootfs_build_env")) or {}
+        epoch = int(self._templar.template(task_vars.get("rootfs_epoch")) or 0) or EPOCH
+        ca_bundle = option("ca_bundle", "rootfs_build_ca_bundle", "")
+        sources = args["sources"]
+        environment = {
+            "SOURCE_DATE_EPOCH": str(epoch),
+            **{name: value for name, value in proxies.items() if value},
+            **{name.upper(): value for name, value in proxies.items() if value},
+            **args["environment"],
+            # The build is the app's own; what others share is the same for every app.
+            **(own if args["purpose"] == "build" else {}),
+        }
+        return container.Request(
+            image=args["image"] or "",
+            app=str(task_vars["inventory_hostname"]),
+            purpose=args["purpose"],
+            name=args["name"] or "",
+            sources=Sources(Path(sources), tuple(args["ignore"])) if sources else None,
+            prefix=option("prefix", "rootfs_prefix", "/app"),
+            modified=epoch,
+            ca_bundle=Path(ca_bundle).expanduser() if ca_bundle else None,
+            secrets={
+                name: Path(path).expanduser()
+                for name, path in option("secrets", "rootfs_secrets", {}).items()
+            },
+            environment={name: str(value) for name, value in sorted(environment.items())},
+            network=args["network"],
+            keep=args["keep"],
+        )

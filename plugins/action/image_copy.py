@@ -1,0 +1,37 @@
+"""A path of an image, copied into a host's container."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.rootfs.builder.plugins.plugin_utils.action import RootfsAction
+from ansible_collections.rootfs.builder.plugins.plugin_utils.engine import engine_of
+
+from rootfs_ansible.drive import container
+
+SPEC = {
+    "image": {"type": "str", "required": True},
+    "src": {"type": "path", "required": True},
+    "dest": {"type": "path", "required": True},
+    "pull": {"type": "bool", "default": True},
+    "name": {"type": "str"},
+}
+
+
+class ActionModule(RootfsAction):
+    """Copy a file or directory of an image that is not run."""
+
+    def perform(self, task_vars: Mapping[str, Any]) -> dict[str, Any]:
+        """Say that it was copied: the copy is always made, so the task is always changed."""
+        _, args = self.validate_argument_spec(SPEC)
+        container.copy(
+            engine_of(task_vars, self._templar),
+            args["image"],
+            args["src"],
+            args["name"] or str(task_vars.get("rootfs_container") or ""),
+            args["dest"],
+            pull=args["pull"],
+            check=self._task.check_mode,
+        )
+        return {"changed": True}

@@ -1,0 +1,236 @@
+"""What a run leaves in the engine is removed, however the run ends.
+
+A run is one process: the ``ansible-playbook`` that builds. Everything it makes in the engine is
+labelled with it. A *keeper*, a small process of its own session, waits for the end of that process
+and then removes what carries its label; so nothing stays after success, failure, Ctrl-C and
+``kill -9``. Should the keeper itself be killed, the next run *sweeps*: it removes what belongs to
+processes of this host that are no more.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import fcntl
+import hashlib
+import multiprocessing
+import os
+import platform
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rootfs_ansible.errors import EngineError
+
+if TYPE_CHECKING:
+    from rootfs_ansible.drive.engine import Engine
+
+# How often the keeper looks where the system has no pidfd, in seconds.
+_INTERVAL = 1.0
+
+# An engine may still be finishing what a killed client asked for: the keeper looks until it has
+# found nothing this many times, a pause (in seconds) apart.
+_QUIET = 4
+_PAUSE = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A process that cannot be mistaken for a later one: host, pid, and when it started.
+
+    ``host`` names the space in which the pid counts, so that two containers with one host name
+    are two hosts.
+    """
+
+    host: str
+    pid: int
+    start: str
+
+    @staticmethod
+    def of(pid: int) -> Process:
+        """Return the process that has this pid now; ``EngineError`` if there is none."""
+        start = _start_of(pid)
+        if not start:
+            raise EngineError(f"process {pid}, for which this is done, is no more")
+        return Process(_host(), pid, start)
+
+    @staticmethod
+    def parse(text: str) -> Process | None:
+        """Return the process that ``str`` wrote, or nothing if it is not one."""
+        host, _, rest = text.rpartition("/")
+        pid, _, start = rest.partition(":")
+        return Process(host, int(pid), start) if host and pid.isdigit() and start else None
+
+    def __str__(self) -> str:
+        """Write the process as the value of a label."""
+        return f"{self.host}/{self.pid}:{self.start}"
+
+    @property
+    def run(self) -> str:
+        """The id of the run that the process is (12 hexadecimal digits)."""
+        return hashlib.sha256(str(self).encode()).hexdigest()[:12]
+
+    def alive(self) -> bool:
+        """Say whether it still runs; a process of another host counts as running."""
+        return self.host != _host() or _start_of(self.pid) == self.start
+
+    def wait(self) -> None:
+        """Return when it has ended."""
+        with contextlib.suppress(OSError, AttributeError):
+            descriptor = os.pidfd_open(self.pid)
+            try:
+                if self.alive():
+                    select.select([descriptor], [], [])
+            finally:
+                os.close(descriptor)
+        while self.alive():
+            time.sleep(_INTERVAL)
+
+
+def run_process() -> Process:
+    """Return the process whose end ends the run: the playbook's, when called from a task's worker.
+
+    A worker is a fork; its parent is known even if it has died.
+    """
+    parent = multiprocessing.parent_process()
+    return Process.of(parent.pid if parent is not None and parent.pid else os.getpid())
+
+
+@contextlib.contextmanager
+def kept(engine: Engine, owner: Process) -> Iterator[None]:
+    """Make sure that a keeper watches the run; the first call of a run also sweeps.
+
+    Within it no other worker of the run is here, so what a run shares is made once.
+    """
+    directory = _state_directory()
+    with (directory / f"{owner.run}.mutex").open("w") as mutex:
+        fcntl.flock(mutex, fcntl.LOCK_EX)
+        # The keeper inherits this lock and holds it as long as it lives.
+        with (directory / f"{owner.run}.keeper").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                pass
+            else:
+                _start_keeper(engine.docker_host, owner, lock.fileno())
+                sweep(engine)
+        yield
+
+
+def sweep(engine: Engine) -> int:
+    """Remove what processes of this host that are no more left in the engine; say how much."""
+    from rootfs_ansible.drive.engine import LABEL_OWNER
+
+    owners = {labels[LABEL_OWNER] for labels in engine.labelled(LABEL_OWNER)}
+    removed = 0
+    for owner in sorted(owners):
+        process = Process.parse(owner)
+        if process is not None and not process.alive():
+            removed += engine.remove_labelled(f"{LABEL_OWNER}={owner}")
+    return removed
+
+
+def labels_of(owner: Process) -> Mapping[str, str]:
+    """Return the labels by which keeper and sweep know what belongs to the run."""
+    from rootfs_ansible.drive.engine import LABEL_OWNER, LABEL_RUN
+
+    return {LABEL_OWNER: str(owner), LABEL_RUN: owner.run}
+
+
+def _start_keeper(docker_host: str, owner: Process, lock: int) -> None:
+    # The engine's client is not imported before it is needed: most of the time a keeper sleeps.
+    subprocess.Popen(
+        [sys.executable, "-m", __spec__.name, "--engine", docker_host, "--owner", str(owner)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        pass_fds=(lock,),
+    )
+
+
+def _keep(docker_host: str, owner: Process) -> None:
+    from rootfs_ansible.drive.engine import LABEL_OWNER, Engine
+
+    os.chdir("/")
+    owner.wait()
+    quiet = 0
+    while quiet < _QUIET:
+        engine = Engine(docker_host)
+        try:
+            removed = engine.remove_labelled(f"{LABEL_OWNER}={owner}")
+        except EngineError:
+            # An engine that is gone keeps nothing running; the next run sweeps.
+            removed = 0
+        finally:
+            engine.close()
+        quiet = 0 if removed else quiet + 1
+        time.sleep(_PAUSE)
+    for name in ("mutex", "keeper"):
+        (_state_directory() / f"{owner.run}.{name}").unlink(missing_ok=True)
+
+
+def _state_directory() -> Path:
+    base = os.environ.get("XDG_RUNTIME_DIR") or os.environ.get("XDG_STATE_HOME")
+    directory = Path(base) if base else Path.home() / ".local" / "state"
+    directory = directory / "rootfs-ansible" / "runs"
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise EngineError(
+            f"cannot be made: {error.strerror}",
+            where=str(directory),
+            hint="set XDG_STATE_HOME to a directory that you may write",
+        ) from error
+    return directory
+
+
+def _host() -> str:
+    try:
+        space = Path("/proc/self/ns/pid").stat().st_ino
+    except OSError:
+        space = 0
+    return f"{platform.node()}/{space}"
+
+
+def _start_of(pid: int) -> str:
+    """Return when a process started, or an empty text if it has ended (zombies have)."""
+    try:
+        content = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
+    except OSError:
+        if Path("/proc/self/stat").exists():
+            return ""
+        # A system without /proc (macOS) tells it through ps.
+        ended = subprocess.run(
+            ["ps", "-o", "stat=,lstart=", "-p", str(pid)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        state, _, start = ended.stdout.strip().partition(" ")
+        return "" if state.startswith("Z") else start.strip().replace(" ", "-")
+    # The name, in parentheses, may hold anything; state is the field after it, start time
+    # (in clock ticks since boot) the 20th (proc_pid_stat(5)).
+    fields = content.rpartition(")")[2].split()
+    return "" if fields[0] in "ZX" else fields[19]
+
+
+def main() -> None:
+    """Wait for the end of a run, and remove what it left."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--engine", required=True, help="the engine, as DOCKER_HOST names it")
+    parser.add_argument("--owner", required=True, help="the process that is waited for")
+    arguments = parser.parse_args()
+    owner = Process.parse(arguments.owner)
+    if owner is None:
+        parser.error(f"not a process: {arguments.owner}")
+    _keep(arguments.engine, owner)
+
+
+if __name__ == "__main__":
+    main()
