@@ -54,8 +54,16 @@ class RoleOptions:
 
     @property
     def options(self) -> dict[str, Any]:
-        """The specification of every option of every entry point."""
-        return {name: spec for specs in self.specs.values() for name, spec in specs.items()}
+        """The specification of every option of every entry point.
+
+        What an entry point requires may be known only once it is run; what ``main``
+        requires must be there from the start.
+        """
+        return {
+            name: spec if entry == "main" else {**spec, "required": False}
+            for entry, specs in sorted(self.specs.items(), key=lambda item: item[0] == "main")
+            for name, spec in specs.items()
+        }
 
 
 def app_file(directory: Path, known: Iterable[str]) -> dict[str, Any]:

@@ -1,0 +1,154 @@
+"""Each input of an app decides its own stages, and no other."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rootfs_ansible.plan.app import Inputs
+from rootfs_ansible.plan.stack import find
+
+STAGES = ("root_image", "build_image", "toolchain", "runtime", "compile", "system", "image")
+
+OPTIONS: dict[str, Any] = {
+    "root_image_suite": "trixie",
+    "rootfs_app_dir": "/srv/shop",
+    "rootfs_build_packages": [],
+    "rootfs_command": [],
+    "rootfs_companions": [],
+    "rootfs_epoch": 0,
+    "rootfs_outputs": [],
+    "rootfs_packages": [],
+    "rootfs_prefix": "/app",
+    "rootfs_secrets": {"npm": "/home/one/.npmrc"},
+    "rootfs_store": "/home/one/store",
+    "stack_zig_flags": "-O2",
+    "stack_zig_version": "",
+}
+
+
+def write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+@pytest.fixture
+def inputs(tmp_path: Path) -> Inputs:
+    role = tmp_path / "roles" / "stack_zig"
+    write(role / "meta" / "stack.yml", "name: zig\nmarks: [build.zig]\n")
+    for entry in ("inspect", "build_image", "toolchain", "runtime", "compile"):
+        write(role / "tasks" / f"{entry}.yml", entry)
+    write(role / "files" / "tool.conf", "shared by all entry points")
+    write(tmp_path / "roles" / "root_image" / "tasks" / "main.yml", "mmdebstrap")
+    write(tmp_path / "plugins" / "modules" / "zig.py", "module")
+    (stack,) = find([(tmp_path / "roles", "")])
+    return Inputs(
+        stack=stack,
+        options=OPTIONS,
+        specs={"compile": ("stack_zig_flags",), "toolchain": ("stack_zig_version",)},
+        searches=(tmp_path / "roles",),
+        root_role=tmp_path / "roles" / "root_image",
+        collection=tmp_path,
+        exporter="exporter",
+    )
+
+
+def keys(inputs: Inputs, sources: str = "sources", needs: tuple[str, ...] = ()) -> dict[str, str]:
+    return {
+        "root_image": inputs.root_image(),
+        "build_image": inputs.build_image(),
+        "toolchain": inputs.toolchain("^1"),
+        "runtime": inputs.runtime("^1"),
+        "compile": inputs.compile("^1", sources),
+        "system": inputs.system("^1", needs),
+        "image": inputs.image(sources),
+    }
+
+
+def changed(before: dict[str, str], after: dict[str, str]) -> set[str]:
+    return {stage for stage in STAGES if before[stage] != after[stage]}
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "stages"),
+    [
+        ("root_image_suite", "bookworm", set(STAGES)),
+        ("stack_zig_version", "0.13", {"toolchain", "runtime", "compile", "system", "image"}),
+        ("stack_zig_flags", "-O3", {"compile", "image"}),
+        ("rootfs_build_packages", ["libcairo2-dev"], {"compile", "image"}),
+        ("rootfs_packages", ["git"], {"system", "image"}),
+        ("rootfs_command", ["/app/shop"], {"image"}),
+        ("rootfs_epoch", 1, {"runtime", "compile", "system", "image"}),
+        ("rootfs_secrets", {"npm": "/home/two/.npmrc"}, set()),
+        ("rootfs_secrets", {"pip": "/home/one/.npmrc"}, {"compile", "image"}),
+        ("rootfs_store", "/home/two/store", set()),
+        ("rootfs_app_dir", "/home/two/shop", set()),
+    ],
+)
+def test_an_option_decides_its_stages(
+    inputs: Inputs, option: str, value: object, stages: set[str]
+) -> None:
+    other = replace(inputs, options={**OPTIONS, option: value})
+    assert changed(keys(inputs), keys(other)) == stages
+
+
+def test_sources_decide_the_compile_and_the_image(inputs: Inputs) -> None:
+    assert changed(keys(inputs), keys(inputs, sources="others")) == {"compile", "image"}
+
+
+def test_needs_decide_the_system_layer(inputs: Inputs) -> None:
+    assert changed(keys(inputs), keys(inputs, needs=("libcairo2",))) == {"system"}
+
+
+@pytest.mark.parametrize(
+    ("file", "stages"),
+    [
+        ("roles/root_image/tasks/main.yml", set(STAGES)),
+        (
+            "roles/stack_zig/tasks/build_image.yml",
+            {"build_image", "toolchain", "runtime", "compile", "system", "image"},
+        ),
+        (
+            "roles/stack_zig/tasks/toolchain.yml",
+            {"toolchain", "runtime", "compile", "system", "image"},
+        ),
+        ("roles/stack_zig/tasks/runtime.yml", {"runtime", "compile", "system", "image"}),
+        ("roles/stack_zig/tasks/compile.yml", {"compile", "image"}),
+        ("roles/stack_zig/tasks/inspect.yml", {"image"}),
+        (
+            "roles/stack_zig/files/tool.conf",
+            {"build_image", "toolchain", "runtime", "compile", "system", "image"},
+        ),
+        ("plugins/modules/zig.py", {"compile", "image"}),
+    ],
+)
+def test_a_file_of_a_role_decides_its_stages(inputs: Inputs, file: str, stages: set[str]) -> None:
+    before = keys(inputs)
+    path = inputs.collection / file
+    path.write_text(path.read_text() + " changed")
+    assert changed(before, keys(inputs)) == stages
+
+
+def test_where_the_roles_lie_decides_nothing(
+    inputs: Inputs, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    before = keys(inputs)
+    elsewhere = tmp_path_factory.mktemp("elsewhere") / "clone"
+    tmp_path.rename(elsewhere)
+    (stack,) = find([(elsewhere / "roles", "")])
+    moved = replace(
+        inputs,
+        stack=stack,
+        searches=(elsewhere / "roles",),
+        root_role=elsewhere / "roles" / "root_image",
+        collection=elsewhere,
+    )
+    assert keys(moved) == before
+
+
+def test_a_project_that_wants_no_toolchain_uses_the_build_image(inputs: Inputs) -> None:
+    assert inputs.toolchain("") == inputs.build_image()
+    assert inputs.runtime("") != inputs.runtime("^1")
