@@ -126,7 +126,7 @@ class _TarBlobs:
     def open(self, name: str) -> IO[bytes]:
         blob = self._archive.extractfile(name)
         if blob is None:
-            raise SystemExit(f"{self._archive.name}: {name} is not a file")
+            raise SystemExit(f"{self._archive.name!r}: {name} is not a file")
         return blob
 
 
