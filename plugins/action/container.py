@@ -54,17 +54,14 @@ class ActionModule(RootfsAction):
         return {"changed": bool(name) and act(engine, name, check=check), "container": name}
 
     def _request(self, args: Mapping[str, Any], task_vars: Mapping[str, Any]) -> container.Request:
-        def option(name: str, variable: str, default: Any) -> Any:
-            value = args[name]
-            if value is None:
-                value = self._templar.template(task_vars.get(variable))
-            return value or default
+        def variable(name: str) -> object:
+            return self._templar.template(task_vars.get(name))
 
-        proxies = self._templar.template(task_vars.get("rootfs_build_proxy")) or {}
-        own = self._templar.template(task_vars.get("rootfs_build_env")) or {}
-        epoch = int(self._templar.template(task_vars.get("rootfs_epoch")) or 0) or EPOCH
-        ca_bundle = option("ca_bundle", "rootfs_build_ca_bundle", "")
-        sources = args["sources"]
+        proxies = _dictionary(variable("rootfs_build_proxy"))
+        own = _dictionary(variable("rootfs_build_env"))
+        secrets = args["secrets"] or _dictionary(variable("rootfs_secrets"))
+        ca_bundle = args["ca_bundle"] or variable("rootfs_build_ca_bundle")
+        epoch = int(str(variable("rootfs_epoch") or 0)) or EPOCH
         environment = {
             "SOURCE_DATE_EPOCH": str(epoch),
             **{name: value for name, value in proxies.items() if value},
@@ -73,20 +70,22 @@ class ActionModule(RootfsAction):
             # The build is the app's own; what others share is the same for every app.
             **(own if args["purpose"] == "build" else {}),
         }
+        sources = args["sources"]
         return container.Request(
             image=args["image"] or "",
             app=str(task_vars["inventory_hostname"]),
             purpose=args["purpose"],
             name=args["name"] or "",
             sources=Sources(Path(sources), tuple(args["ignore"])) if sources else None,
-            prefix=option("prefix", "rootfs_prefix", "/app"),
+            prefix=args["prefix"] or str(variable("rootfs_prefix") or "/app"),
             modified=epoch,
-            ca_bundle=Path(ca_bundle).expanduser() if ca_bundle else None,
-            secrets={
-                name: Path(path).expanduser()
-                for name, path in option("secrets", "rootfs_secrets", {}).items()
-            },
+            ca_bundle=Path(str(ca_bundle)).expanduser() if ca_bundle else None,
+            secrets={name: Path(str(path)).expanduser() for name, path in secrets.items()},
             environment={name: str(value) for name, value in sorted(environment.items())},
             network=args["network"],
             keep=args["keep"],
         )
+
+
+def _dictionary(value: object) -> dict[str, Any]:
+    return dict(value) if isinstance(value, Mapping) else {}
