@@ -1,0 +1,118 @@
+"""Options: a role's default, the app's own file over it, Ansible's variables over both."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar
+from ansible_collections.rootfs.builder.plugins.filter.leads import leads
+from ansible_collections.rootfs.builder.plugins.plugin_utils.options import (
+    RoleOptions,
+    app_file,
+    resolve,
+)
+
+from rootfs_ansible.errors import InputError
+
+DEFAULTS = """
+shop_port: 80
+shop_name: "shop-{{ inventory_hostname }}"
+shop_flags: []
+"""
+SPECS = """
+argument_specs:
+  main:
+    options:
+      shop_dir: {type: path, required: true}
+      shop_port: {type: int}
+      shop_name: {type: str}
+      shop_flags: {type: list, elements: str}
+  compile:
+    options:
+      shop_found: {type: str, required: true}
+"""
+
+
+@pytest.fixture
+def loader() -> DataLoader:
+    return DataLoader()
+
+
+@pytest.fixture
+def role(tmp_path: Path, loader: DataLoader) -> RoleOptions:
+    directory = tmp_path / "shop"
+    for path, text in (("defaults/main.yml", DEFAULTS), ("meta/argument_specs.yml", SPECS)):
+        (directory / path).parent.mkdir(parents=True, exist_ok=True)
+        (directory / path).write_text(text)
+    return RoleOptions(directory, loader)
+
+
+def resolved(role: RoleOptions, loader: DataLoader, own: dict[str, Any], **variables: Any) -> Any:
+    task_vars = {"inventory_hostname": "one", "shop_dir": "/srv", **variables}
+    return resolve([role], own, task_vars, Templar(loader, task_vars))
+
+
+def test_a_default_counts_where_nobody_says_more(role: RoleOptions, loader: DataLoader) -> None:
+    assert resolved(role, loader, {}) == {
+        "shop_dir": "/srv",
+        "shop_flags": [],
+        "shop_name": "shop-one",
+        "shop_port": 80,
+    }
+
+
+def test_the_apps_own_value_is_over_the_default(role: RoleOptions, loader: DataLoader) -> None:
+    assert resolved(role, loader, {"shop_port": 81})["shop_port"] == 81
+
+
+def test_a_variable_is_over_the_apps_own(role: RoleOptions, loader: DataLoader) -> None:
+    assert resolved(role, loader, {"shop_port": 81}, shop_port="82")["shop_port"] == 82
+
+
+def test_an_app_cannot_run_templates_on_the_controller(
+    role: RoleOptions, loader: DataLoader, tmp_path: Path
+) -> None:
+    (tmp_path / "rootfs.yml").write_text("shop_name: \"{{ lookup('pipe', 'id') }}\"")
+    own = app_file(tmp_path, role.options)
+    assert resolved(role, loader, own)["shop_name"] == "{{ lookup('pipe', 'id') }}"
+
+
+def test_an_app_can_set_options_and_nothing_else(role: RoleOptions, tmp_path: Path) -> None:
+    (tmp_path / "rootfs.yml").write_text("ansible_connection: ssh\nshop_prot: 81\n")
+    with pytest.raises(InputError, match="no such option") as raised:
+        app_file(tmp_path, role.options)
+    assert raised.value.where == str(tmp_path / "rootfs.yml")
+    assert raised.value.details == (
+        "ansible_connection",
+        "shop_prot; did you mean shop_port?",
+    )
+
+
+def test_an_app_file_that_is_no_yaml_says_where(role: RoleOptions, tmp_path: Path) -> None:
+    (tmp_path / "rootfs.yml").write_text("shop_port: [1\n")
+    with pytest.raises(InputError, match="line 2"):
+        app_file(tmp_path, role.options)
+
+
+def test_a_variable_with_the_prefix_of_an_option_is_one_or_a_mistake(
+    role: RoleOptions, loader: DataLoader
+) -> None:
+    with pytest.raises(InputError, match="shop_flag; did you mean shop_flags"):
+        resolved(role, loader, {}, shop_flag=["-v"])
+
+
+def test_values_of_other_types_come_as_one_error(role: RoleOptions, loader: DataLoader) -> None:
+    with pytest.raises(InputError) as raised:
+        resolved(role, loader, {}, shop_port="many", shop_flags={"a": 1})
+    assert len(raised.value.details) == 2
+
+
+def test_the_first_app_of_each_key_makes_what_is_shared() -> None:
+    def app(key: str) -> dict[str, Any]:
+        return {"rootfs_plan": {"stages": {"runtime": {"key": key}}}}
+
+    hostvars = {"unread": {}, "one": app("a"), "two": app("b"), "three": app("a")}
+    assert leads(["unread", "one", "two", "three"], hostvars, "runtime") == ["one", "two"]
