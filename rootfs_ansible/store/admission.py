@@ -121,6 +121,8 @@ def _wrong(entry: Entry, entries: Mapping[ImagePath, Entry]) -> Iterator[str]:
         yield f"has a setuid or setgid bit (mode {entry.mode:04o})"
     if not (0 <= entry.uid <= _ID_LIMIT and 0 <= entry.gid <= _ID_LIMIT):
         yield f"has the owner {entry.uid}:{entry.gid}"
+    if entry.kind is not Kind.FILE and entry.sha256:
+        yield "is no file, but has a digest"
     if entry.size < 0:
         yield f"has the size {entry.size}"
     if (entry.kind is Kind.SYMLINK) != bool(entry.link):
