@@ -1,0 +1,571 @@
+"""The closure: the files that the outputs need to run, as the fixpoint over edges."""
+
+from __future__ import annotations
+
+import posixpath
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from rootfs_ansible.errors import InputError
+from rootfs_ansible.exporter import globs, scripts
+from rootfs_ansible.exporter.companions import Companions
+from rootfs_ansible.exporter.dpkg import Installed, PackageDatabase
+from rootfs_ansible.exporter.elf import BinaryFormat, ElfType, binary_format
+from rootfs_ansible.exporter.loader import Loader
+from rootfs_ansible.exporter.outputs import Claim, Claims, is_runtime_mount
+from rootfs_ansible.exporter.root import Resolution, Root
+from rootfs_ansible.exporter.status import Status, status
+from rootfs_ansible.model.manifest import Edge, EdgeKind, Kind, Need, Omission
+from rootfs_ansible.model.path import ImagePath
+from rootfs_ansible.model.request import Companion, ExportRequest, Foreign, Scope
+
+# Enough to tell a script and every binary format.
+_HEAD = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """A path that is shipped: ``layer`` is where it goes, ``kept`` and ``content`` as in
+    ``Claim``."""
+
+    status: Status
+    layer: str
+    kept: bool = False
+    content: bytes | None = None
+
+
+@dataclass(slots=True)
+class Closure:
+    """What is shipped from a tree, why, what it needs from elsewhere, and what is left out.
+
+    ``missing`` are the findings that make the export fail: one line each.
+    """
+
+    entries: dict[ImagePath, Reached] = field(default_factory=dict)
+    edges: set[Edge] = field(default_factory=set)
+    needs: dict[ImagePath, Need] = field(default_factory=dict)
+    omitted: set[Omission] = field(default_factory=set)
+    missing: list[str] = field(default_factory=list)
+
+
+def closure(
+    root: Root, packages: PackageDatabase, claims: Claims, request: ExportRequest
+) -> Closure:
+    """Return the closure of what ``claims`` claim and of the seeds of ``request``."""
+    return _Closing(root, packages, claims, request).run()
+
+
+class _Requester(NamedTuple):
+    """Who reaches a path: ``shipped`` is false for what another fragment ships, ``strict`` true
+    where an output names the file or what led to it."""
+
+    source: str
+    layer: str
+    shipped: bool = True
+    strict: bool = False
+
+
+class _Node(NamedTuple):
+    """A path whose own edges are still to be followed."""
+
+    path: ImagePath
+    status: Status
+    by: _Requester
+
+
+class _Script(NamedTuple):
+    node: _Node
+    shebang: scripts.Shebang
+
+
+class _Closing:
+    """A closure in the making."""
+
+    def __init__(
+        self, root: Root, packages: PackageDatabase, claims: Claims, request: ExportRequest
+    ) -> None:
+        self._root = root
+        self._packages = packages
+        self._claims = claims
+        self._request = request
+        self._loader = Loader(root)
+        self._companions = Companions(request.companions)
+        self._provided = frozenset(request.provided)
+        self._build = request.scope is Scope.BUILD
+        self._found = Closure()
+        self._queue: deque[_Node] = deque()
+        self._objects: deque[_Node] = deque()
+        self._loaded: set[ImagePath] = set()
+        self._scripts: list[_Script] = []
+        self._walked: dict[ImagePath, bool] = {}
+        self._touched: set[ImagePath] = set()
+        self._fired: dict[str, bool] = {}
+        self._seen: set[ImagePath] = set()
+        self._heads: dict[ImagePath, bytes] = {}
+        self._missing: dict[tuple[ImagePath, str], str] = {}
+
+    def run(self) -> Closure:
+        self._omit_foreign()
+        by_layer: dict[str, list[ImagePath]] = {layer: [] for layer in self._request.layers}
+        for path, claim in self._claims.claimed.items():
+            by_layer[claim.output.layer].append(path)
+        if self._request.seeds and self._request.seed_layer not in by_layer:
+            raise InputError(
+                f"the seeds go to layer {self._request.seed_layer!r}, which is none of"
+                f" {', '.join(self._request.layers)}"
+            )
+        for layer, paths in by_layer.items():
+            for path in sorted(paths, key=lambda path: path.parts):
+                self._declare(path, self._claims.claimed[path])
+            for path, claim in sorted(self._claims.passed.items()):
+                if claim.output.layer == layer:
+                    by = _Requester(claim.output.by, layer)
+                    self._arrive(path, by, EdgeKind.DECLARED, _declaration(claim))
+            if layer == self._request.seed_layer:
+                for need in sorted(self._request.seeds):
+                    self._seed(need)
+            self._drain()
+        self._settle_scripts()
+        self._report_missing()
+        self._report_dropped()
+        return self._found
+
+    # Declared paths
+
+    def _omit_foreign(self) -> None:
+        """Leave out the binaries that nothing in this tree can run, and the links to them."""
+        candidates = [
+            (path, claim)
+            for path, claim in self._claims.claimed.items()
+            if claim.output.foreign is Foreign.OMIT and claim.content is None
+        ]
+        omitted: dict[ImagePath, str] = {}
+        for path, claim in candidates:
+            if claim.status.kind is Kind.FILE and (reason := self._foreign(path, claim.status)):
+                omitted[path] = reason
+        for path, claim in candidates if omitted else ():
+            if claim.status.kind is Kind.SYMLINK:
+                resolution = self._root.resolve(path)
+                if resolution is not None and resolution.path in omitted:
+                    omitted[path] = f"leads to {resolution.path}: {omitted[resolution.path]}"
+        for path, reason in omitted.items():
+            size = self._claims.claimed.pop(path).status.size
+            self._found.omitted.add(Omission(path.text, "foreign", reason, size))
+
+    def _foreign(self, path: ImagePath, found: Status) -> str:
+        head = self._head(path, found)
+        self._seen.add(path)
+        kind = binary_format(head)
+        if kind is None and not head.startswith(b"#!"):
+            return ""
+        self._heads[path] = head
+        if kind in (None, BinaryFormat.ELF):
+            elf = self._loader.elf(path) if kind else None
+            return self._loader.foreign(elf) if elf is not None and elf.is_loadable else ""
+        return f"a {kind} file, which Linux does not load"
+
+    def _declare(self, path: ImagePath, claim: Claim) -> None:
+        by = _Requester(claim.output.by, claim.output.layer, strict=claim.exact)
+        self._edge(by.source, path, EdgeKind.DECLARED, _declaration(claim))
+        self._touch(path, by)
+        if path not in self._provided and path not in self._found.entries:
+            self._enter(path, claim.status, by, claim)
+
+    def _seed(self, need: Need) -> None:
+        # What is needed only by what another fragment ships is found again from there.
+        if not need.direct:
+            return
+        by = _Requester(need.source, self._request.seed_layer)
+        if need.kind is EdgeKind.COMPANION and (rule := self._companions.named(need.detail)):
+            self._fire(rule, by)
+        if not self._reach(need.path, by, need.kind, need.detail):
+            self._missing[(need.path, need.source)] = (
+                f"{need.path} of package {need.package} ({need.version}), needed by {need.source}"
+            )
+
+    # The fixpoint
+
+    def _drain(self) -> None:
+        while self._queue or self._objects:
+            while self._queue:
+                self._follow(self._queue.popleft())
+            # A library is resolved for itself only where no program loads it: what loads it may
+            # also say where its own libraries are.
+            if self._objects:
+                node = self._objects.popleft()
+                if node.path not in self._loaded:
+                    self._load(node)
+
+    def _follow(self, node: _Node) -> None:
+        """Follow the edges of one path."""
+        if node.status.kind is Kind.SYMLINK:
+            self._follow_link(node)
+        elif node.status.kind is Kind.FILE:
+            self._follow_file(node)
+
+    def _follow_link(self, node: _Node) -> None:
+        text = self._root.readlink(node.path)
+        target = ImagePath(posixpath.join(node.path.parent.text, text))
+        if is_runtime_mount(target):
+            return
+        resolution = self._root.resolve(node.path)
+        if resolution is None:
+            if node.by.strict:
+                self._lacks(node.path, text, "the target of the link")
+            return
+        final = resolution.path
+        if any(is_runtime_mount(path) for path in (*resolution.links, final)):
+            return
+        if not node.by.strict and self._claims.excludes(final):
+            return
+        by = node.by._replace(source=node.path.text)
+        self._chain(Resolution(final, resolution.links[1:], resolution.crossed), by)
+        found = self._status(final)
+        if found is not None and found.kind is Kind.DIRECTORY:
+            for path in self._held_by_link(node.path, final):
+                self._arrive(path, by, EdgeKind.SYMLINK, final.text)
+
+    def _held_by_link(self, link: ImagePath, directory: ImagePath) -> Iterator[ImagePath]:
+        """Yield what comes with ``directory`` because ``link`` leads there.
+
+        All it holds where no package has it; what packages own where one has it; nothing where
+        several share it (/usr/share), where an output claims part of it, or where the link is
+        in it.
+        """
+        if (
+            directory in self._provided
+            or link.is_below(directory)
+            or self._packages.is_shared(directory)
+            or any(path.is_below(directory) and path != directory for path in self._declared())
+        ):
+            return
+        owned = self._packages.owner(directory) is not None
+        for path in self._below(directory):
+            if not owned or self._packages.owner(path) is not None:
+                yield path
+
+    def _declared(self) -> Iterable[ImagePath]:
+        return (*self._claims.claimed, *self._claims.dropped)
+
+    def _below(self, directory: ImagePath) -> Iterator[ImagePath]:
+        stack = [directory]
+        while stack:
+            at = stack.pop()
+            found = self._status(at)
+            if at is not directory:
+                yield at
+            if found is not None and found.kind is Kind.DIRECTORY and not is_runtime_mount(at):
+                stack += [at / name for name in reversed(self._root.names(at))]
+
+    def _follow_file(self, node: _Node) -> None:
+        claim = self._claims.claimed.get(node.path)
+        if claim is not None and claim.content is not None:
+            return
+        if node.path in self._seen:
+            head = self._heads.pop(node.path, b"")
+        else:
+            head = self._head(node.path, node.status)
+        if binary_format(head) is BinaryFormat.ELF:
+            elf = self._loader.elf(node.path)
+            if elf is None or not elf.is_loadable or self._loader.foreign(elf):
+                return
+            if elf.interpreter or elf.is_pie or elf.type == ElfType.PROGRAM:
+                self._load(node)
+            else:
+                self._objects.append(node)
+        elif node.status.is_program and (line := scripts.shebang(head)) is not None:
+            script = _Script(node, line)
+            if node.by.strict:
+                self._run_strictly(script)
+            else:
+                self._scripts.append(script)
+
+    def _load(self, node: _Node) -> None:
+        """Follow what the loader takes for an ELF file."""
+        loading = self._loader.load(node.path)
+        self._loaded.add(node.path)
+        program = loading.interpreter
+        for loaded in (*((program,) if program else ()), *loading.objects):
+            if loaded.requester in self._provided:
+                continue
+            by = self._requester(loaded.requester, node)
+            self._loaded.add(loaded.real)
+            for path in (loaded.found, *loaded.variants):
+                self._reach(path, by, EdgeKind.ELF, loaded.soname)
+            for path in loaded.passed:
+                self._arrive(path, by, EdgeKind.SYMLINK, loaded.found.text)
+        for missing in loading.missing:
+            if self._requester(missing.requester, node).shipped:
+                reason = f": {missing.reason}" if missing.reason else ""
+                self._lacks(missing.requester, missing.soname, f"a library{reason}")
+        for version in loading.versions:
+            if self._requester(version.requester, node).shipped:
+                self._lacks(
+                    version.requester,
+                    f"{version.soname} ({version.version})",
+                    f"a symbol version that {version.provider} lacks",
+                )
+
+    def _requester(self, path: ImagePath, node: _Node) -> _Requester:
+        """Return ``path``, one of the objects that the loading of ``node`` takes, as requester."""
+        if path == node.path:
+            return node.by._replace(source=path.text)
+        reached = self._found.entries.get(path)
+        shipped = reached is not None or path in self._claims.claimed
+        return _Requester(path.text, reached.layer if reached else node.by.layer, shipped)
+
+    # Reaching a path
+
+    def _reach(self, target: ImagePath, by: _Requester, kind: EdgeKind, detail: str) -> bool:
+        """Arrive at ``target`` and at every link on the way; say whether there is anything."""
+        resolution = self._root.resolve(target)
+        if resolution is None:
+            if target in self._provided:
+                self._edge(by.source, target, kind, detail)
+            return target in self._provided
+        self._chain(resolution, by, kind, detail, target)
+        return True
+
+    def _chain(
+        self,
+        resolution: Resolution,
+        by: _Requester,
+        kind: EdgeKind = EdgeKind.SYMLINK,
+        detail: str = "",
+        target: ImagePath | None = None,
+    ) -> None:
+        """Arrive at each link of ``resolution`` from the one before it, and at its end.
+
+        A link to a directory on the way is needed by the requester, not by the last link: other
+        paths go through it, too.
+        """
+        at = by
+        for link in resolution.links:
+            led = self._root.resolve(link)
+            if led is not None and led.path == resolution.path:
+                self._arrive(link, at, kind, detail)
+                at, kind, detail = by._replace(source=link.text), EdgeKind.SYMLINK, ""
+            else:
+                self._arrive(link, by, EdgeKind.SYMLINK, (target or resolution.path).text)
+        self._arrive(resolution.path, at, kind, detail)
+        for path in resolution.crossed:
+            self._arrive(path, by, EdgeKind.SYMLINK, (target or resolution.path).text)
+
+    def _arrive(self, path: ImagePath, by: _Requester, kind: EdgeKind, detail: str) -> None:
+        """Take note that ``by`` needs ``path``, and ship it unless something else does."""
+        if path.text == "/":
+            return
+        self._touch(path, by)
+        if path in self._provided:
+            if by.shipped:
+                self._edge(by.source, path, kind, detail)
+            return
+        if (drop := self._claims.dropped.pop(path, None)) is not None:
+            self._claims.claimed[path] = drop.claim
+            self._edge(by.source, path, kind, detail)
+            self._enter(path, drop.claim.status, by._replace(layer=drop.claim.output.layer))
+            return
+        if path in self._claims.claimed or path in self._found.entries:
+            if by.shipped:
+                self._edge(by.source, path, kind, detail)
+            return
+        found = self._status(path)
+        if found is None:
+            return
+        if self._build:
+            package = self._packages.owner(path)
+            if package is not None:
+                self._need(path, package, by, kind, detail)
+            if package is not None or not by.shipped:
+                self._walk(path, found, by)
+                return
+        if found.special:
+            self._lacks(ImagePath(by.source), path.text, f"{found.special}, which no image holds")
+            return
+        self._edge(by.source, path, kind, detail)
+        self._enter(path, found, by)
+
+    def _enter(
+        self, path: ImagePath, found: Status, by: _Requester, claim: Claim | None = None
+    ) -> None:
+        self._found.entries[path] = Reached(
+            found, by.layer, claim is None or claim.kept, claim.content if claim else None
+        )
+        self._queue.append(_Node(path, found, by))
+
+    def _need(
+        self, path: ImagePath, package: Installed, by: _Requester, kind: EdgeKind, detail: str
+    ) -> None:
+        if by.shipped:
+            self._edge(by.source, path, kind, detail)
+        known = self._found.needs.get(path)
+        if known is not None and (known.direct or not by.shipped):
+            return
+        self._found.needs[path] = Need(
+            path,
+            package.name,
+            package.version,
+            package.architecture,
+            by.source,
+            kind,
+            detail,
+            direct=by.shipped,
+        )
+
+    def _walk(self, path: ImagePath, found: Status, by: _Requester) -> None:
+        """Follow a path that another fragment ships, for the packages that it leads to."""
+        if path not in self._walked:
+            self._walked[path] = True
+            self._queue.append(_Node(path, found, by._replace(shipped=False, strict=False)))
+
+    # Companions
+
+    def _touch(self, path: ImagePath, by: _Requester) -> None:
+        """Fire the companion rules of ``path``."""
+        if path in self._touched and not by.shipped:
+            return
+        self._touched.add(path)
+        for rule in self._companions.fired_by(path):
+            self._fire(rule, by._replace(source=path.text, strict=False))
+
+    def _fire(self, rule: Companion, by: _Requester) -> None:
+        if self._fired.get(rule.name, False) or (rule.name in self._fired and not by.shipped):
+            return
+        self._fired[rule.name] = by.shipped
+        matched: list[ImagePath] = []
+        for pattern in rule.needs:
+            found = list(globs.find(self._root, pattern))
+            regex = globs.compiled(pattern)
+            lacking = not found and not rule.optional and by.shipped
+            if lacking and not any(regex.fullmatch(path.text) for path in self._provided):
+                self._lacks(ImagePath(by.source), pattern, f"companion {rule.name}: {rule.reason}")
+            matched += found
+        paths = [path for top in matched for path in (top, *self._below_matched(top))]
+        # Where packages have part of it, the staging container has all of it: the rule fires
+        # there again, for the same reason or for the need that this export reports.
+        elsewhere = self._build and (not by.shipped or any(self._is_owned(path) for path in paths))
+        for path in paths:
+            if not elsewhere or self._is_owned(path) or path in self._provided:
+                self._reach(path, by, EdgeKind.COMPANION, rule.name)
+
+    def _below_matched(self, top: ImagePath) -> Iterator[ImagePath]:
+        found = self._status(top)
+        if found is not None and found.kind is Kind.DIRECTORY:
+            resolution = self._root.resolve(top)
+            yield from self._below(resolution.path if resolution else top)
+
+    def _is_owned(self, path: ImagePath) -> bool:
+        found = self._status(path)
+        if found is None or found.kind is Kind.DIRECTORY:
+            return False
+        resolution = self._root.resolve(path.parent)
+        return resolution is not None and (
+            self._packages.owner(resolution.path / path.name) is not None
+        )
+
+    # Scripts
+
+    def _run_strictly(self, script: _Script) -> None:
+        node, line = script
+        by = node.by._replace(source=node.path.text)
+        if not self._reach(line.interpreter, by, EdgeKind.SHEBANG, str(line)):
+            self._lacks(node.path, line.interpreter.text, "an interpreter")
+        if line.interpreter.name == "env" and line.program:
+            choices = scripts.candidates(line.program)
+            present = [path for path in choices if self._is_shipped(path)] + list(choices)
+            if not any(self._reach(path, by, EdgeKind.SHEBANG, str(line)) for path in present):
+                self._lacks(node.path, line.program, "an interpreter")
+
+    def _settle_scripts(self) -> None:
+        """Give scripts of a tree the interpreter that the rootfs has, once all else is there."""
+        changed = True
+        while changed:
+            changed = False
+            waiting, self._scripts = self._scripts, []
+            for script in waiting:
+                if self._settle(script):
+                    changed = True
+                else:
+                    self._scripts.append(script)
+            self._drain()
+        for node, line in self._scripts:
+            if node.by.shipped:
+                self._found.omitted.add(
+                    Omission(
+                        node.path.text,
+                        "interpreter",
+                        f"{line.program or line.interpreter} is not in the rootfs; declare it"
+                        " to run this script",
+                    )
+                )
+
+    def _settle(self, script: _Script) -> bool:
+        node, line = script
+        by = node.by._replace(source=node.path.text)
+        if line.interpreter.name != "env":
+            return self._is_shipped(line.interpreter) and self._reach(
+                line.interpreter, by, EdgeKind.SHEBANG, str(line)
+            )
+        for path in scripts.candidates(line.program):
+            if self._is_shipped(path):
+                self._reach(line.interpreter, by, EdgeKind.SHEBANG, str(line))
+                return self._reach(path, by, EdgeKind.SHEBANG, str(line))
+        return False
+
+    def _is_shipped(self, path: ImagePath) -> bool:
+        """Say whether the rootfs has ``path``, from this fragment or another."""
+        resolution = self._root.resolve(path)
+        real = resolution.path if resolution else path
+        need = self._found.needs.get(real)
+        return (
+            path in self._provided
+            or real in self._provided
+            or real in self._found.entries
+            or real in self._claims.claimed
+            or (need is not None and need.direct)
+        )
+
+    # Findings
+
+    def _lacks(self, source: ImagePath, what: str, kind: str) -> None:
+        self._missing[(source, what)] = f"{what} ({kind}), needed by {source}"
+
+    def _report_missing(self) -> None:
+        names = {path.name for path in self._found.entries}
+        for (source, what), line in sorted(self._missing.items(), key=lambda item: item[1]):
+            elf = self._loader.elf(source) if source in self._found.entries else None
+            # What another shipped file has loaded before is there for a library, too.
+            if elf is not None and not elf.interpreter and what in names:
+                for path in sorted(path for path in self._found.entries if path.name == what):
+                    self._edge(source.text, path, EdgeKind.ELF, what)
+                continue
+            self._found.missing.append(line)
+
+    def _report_dropped(self) -> None:
+        sizes: dict[tuple[ImagePath, str], int] = {}
+        for drop in self._claims.dropped.values():
+            key = drop.top, f"{drop.rule.name}: {drop.rule.reason}"
+            sizes[key] = sizes.get(key, 0) + drop.claim.status.size
+        for (top, reason), size in sizes.items():
+            self._found.omitted.add(Omission(top.text, "prune", reason, size))
+
+    def _edge(self, source: str, target: ImagePath, kind: EdgeKind, detail: str = "") -> None:
+        if source != target.text:
+            self._found.edges.add(Edge(source, target.text, kind, detail))
+
+    def _head(self, path: ImagePath, found: Status) -> bytes:
+        if not found.size:
+            return b""
+        with self._root.open(path) as stream:
+            return stream.read(_HEAD)
+
+    def _status(self, path: ImagePath) -> Status | None:
+        found = self._root.lstat(path)
+        return None if found is None else status(found)
+
+
+def _declaration(claim: Claim) -> str:
+    output = claim.output
+    return output.path or output.package or output.directory or ", ".join(output.accounts)

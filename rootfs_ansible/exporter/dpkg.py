@@ -1,0 +1,306 @@
+"""The package database of a Debian tree: who owns a path, and what a package holds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from rootfs_ansible.errors import ClosureError, InputError
+from rootfs_ansible.exporter.root import Root
+from rootfs_ansible.model.path import ImagePath
+
+DATABASE = ImagePath("/var/lib/dpkg")
+
+# The states in which a package's files are there (dpkg(1), "Package states").
+_UNPACKED = {"unpacked", "half-configured", "triggers-awaited", "triggers-pending", "installed"}
+
+_FIELD = re.compile(r"^([!-9;-~]+):[ \t]*(.*(?:\n[ \t].*)*)", re.MULTILINE)
+_SOURCE = re.compile(r"\S+")
+
+# What a package has for people, for the package manager or for interactive shells.
+DOCUMENTATION = tuple(
+    ImagePath(path)
+    for path in (
+        "/etc/bash_completion.d",
+        "/usr/share/apport",
+        "/usr/share/bash-completion",
+        "/usr/share/bug",
+        "/usr/share/doc",
+        "/usr/share/doc-base",
+        "/usr/share/fish",
+        "/usr/share/gtk-doc",
+        "/usr/share/help",
+        "/usr/share/info",
+        "/usr/share/lintian",
+        "/usr/share/locale",
+        "/usr/share/man",
+        "/usr/share/metainfo",
+        "/usr/share/zsh",
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """One installed package: ``stanza`` is its record as dpkg wrote it, ``name`` carries the
+    architecture (``libc6:i386``) where that is not the tree's own."""
+
+    name: str
+    version: str
+    architecture: str
+    source: str
+    depends: str
+    provides: str
+    stanza: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Alternative:
+    """One group of update-alternatives(1): the links it keeps, by name."""
+
+    links: tuple[tuple[str, ImagePath], ...]
+
+
+class PackageDatabase:
+    """The dpkg database of the tree ``root``; empty where the tree has none.
+
+    It was written in a container by whatever ran there: a line that makes no sense is passed
+    over, never an error, and no name in it leads out of the tree.
+    """
+
+    def __init__(self, root: Root) -> None:
+        self._root = root
+        self._shared: set[str] = set()
+
+    def owner(self, path: ImagePath) -> Installed | None:
+        """Return the package that owns ``path``, which has no link among its parents.
+
+        A link that update-alternatives or ldconfig keeps belongs to the package it leads into.
+        """
+        owner = self._owner(path)
+        if owner is None and (target := self._kept_link(path)) is not None:
+            owner = self._owner(target)
+        return owner
+
+    def is_shared(self, directory: ImagePath) -> bool:
+        """Say whether more than one package lists ``directory``: then it is a common place."""
+        return bool(self._owned) and directory.text in self._shared
+
+    def find(self, name: str) -> Installed | None:
+        """Return the installed package ``name`` (``git``, ``libc6:i386``)."""
+        plain, _, architecture = name.partition(":")
+        if architecture in ("", "any", "all", self.architecture):
+            return self._by_name.get(plain)
+        return self._by_name.get(name)
+
+    def files(self, package: Installed) -> tuple[ImagePath, ...]:
+        """Return the paths of ``package`` but its documentation, diversions applied, sorted."""
+        return tuple(
+            sorted(
+                path
+                for path in self._listed(package)
+                if path.text != "/" and not any(path.is_below(top) for top in DOCUMENTATION)
+            )
+        )
+
+    def alternatives(self) -> tuple[ImagePath, ...]:
+        """Return every link that update-alternatives keeps outside /etc/alternatives, sorted."""
+        return tuple(sorted({link for group in self._groups for _, link in group.links}))
+
+    def dependencies(self, package: Installed) -> tuple[Installed, ...]:
+        """Return the installed packages that ``package`` depends on directly: of alternatives,
+        the first that is installed (deb-control(5), "Depends")."""
+        found: dict[str, Installed] = {}
+        for clause in package.depends.split(","):
+            for choice in clause.split("|"):
+                name = re.split(r"[\s(\[<]", choice.strip(), maxsplit=1)[0]
+                installed = self.find(name) or self._provider(name.partition(":")[0])
+                if installed is not None:
+                    found.setdefault(installed.name, installed)
+                    break
+        return tuple(found.values())
+
+    @cached_property
+    def architecture(self) -> str:
+        """The architecture of dpkg itself; empty where the tree has no dpkg."""
+        for fields in self._stanzas:
+            if fields[0].get("Package") == "dpkg":
+                return fields[0].get("Architecture", "")
+        return next(
+            (
+                fields[0]["Architecture"]
+                for fields in self._stanzas
+                if fields[0].get("Architecture", "all") != "all"
+            ),
+            "",
+        )
+
+    @cached_property
+    def _stanzas(self) -> tuple[tuple[dict[str, str], str], ...]:
+        text = self._read(DATABASE / "status")
+        found = []
+        for stanza in re.split(r"\n(?:[ \t]*\n)+", text):
+            fields = dict(_FIELD.findall(stanza))
+            if fields.get("Status", "").split()[-1:] and (
+                fields["Status"].split()[-1] in _UNPACKED and fields.get("Package")
+            ):
+                found.append((fields, stanza.strip("\n") + "\n"))
+        return tuple(found)
+
+    @cached_property
+    def _packages(self) -> tuple[Installed, ...]:
+        native = self.architecture
+        found = []
+        for fields, stanza in self._stanzas:
+            architecture = fields.get("Architecture", "")
+            suffix = "" if architecture in ("", "all", native) else f":{architecture}"
+            name = fields["Package"]
+            source = _SOURCE.match(fields.get("Source", ""))
+            found.append(
+                Installed(
+                    name=name + suffix,
+                    version=fields.get("Version", ""),
+                    architecture=architecture,
+                    source=source.group() if source else name,
+                    depends=f"{fields.get('Pre-Depends', '')},{fields.get('Depends', '')}",
+                    provides=fields.get("Provides", ""),
+                    stanza=stanza,
+                )
+            )
+        return tuple(sorted(found, key=lambda package: package.name))
+
+    @cached_property
+    def _by_name(self) -> dict[str, Installed]:
+        return {package.name: package for package in self._packages}
+
+    @cached_property
+    def _diversions(self) -> dict[str, tuple[str, str]]:
+        """The path that a diversion moves → where to, and the package that keeps the path."""
+        lines = self._read(DATABASE / "diversions").split("\n")
+        return {
+            lines[at]: (lines[at + 1], lines[at + 2])
+            for at in range(0, len(lines) - 2, 3)
+            if lines[at].startswith("/") and lines[at + 1].startswith("/")
+        }
+
+    @cached_property
+    def _aliases(self) -> tuple[tuple[str, str], ...]:
+        """The directories at the top that are links (/lib → /usr/lib), as the tree has them."""
+        found = []
+        for name in ("bin", "sbin", "lib", "lib32", "lib64", "libo32", "libx32"):
+            resolution = self._root.resolve(ImagePath(f"/{name}"))
+            if resolution is not None and resolution.links:
+                found.append((f"/{name}", resolution.path.text))
+        return tuple(found)
+
+    @cached_property
+    def _owned(self) -> dict[str, Installed]:
+        """Every listed path, its top as the tree has it → the first package that lists it."""
+        found: dict[str, Installed] = {}
+        for package in self._packages:
+            for text in self._lines(package):
+                if found.setdefault(text, package) is not package:
+                    self._shared.add(text)
+        return found
+
+    @cached_property
+    def _groups(self) -> tuple[_Alternative, ...]:
+        directory = DATABASE / "alternatives"
+        return tuple(
+            group
+            for name in self._names(directory)
+            if (group := _alternative(name, self._read(directory / name))) is not None
+        )
+
+    @cached_property
+    def _kept_links(self) -> frozenset[str]:
+        found = set()
+        for group in self._groups:
+            for name, link in group.links:
+                found.add(self._merged(link.text))
+                found.add(f"/etc/alternatives/{name}")
+        return frozenset(found)
+
+    def _owner(self, path: ImagePath) -> Installed | None:
+        return self._owned.get(path.text)
+
+    def _kept_link(self, path: ImagePath) -> ImagePath | None:
+        """Return where ``path`` leads, if it is a link that a tool keeps for a package."""
+        resolution = self._root.resolve(path)
+        if resolution is None or path not in resolution.links:
+            return None
+        # ldconfig(8) makes libfoo.so.1 beside the libfoo.so.1.2 of the package.
+        beside = resolution.path.parent == path.parent
+        return resolution.path if beside or path.text in self._kept_links else None
+
+    def _merged(self, text: str) -> str:
+        """Return ``text`` with the links at the top of the tree taken."""
+        for alias, target in self._aliases:
+            if text.startswith(alias) and text[len(alias) : len(alias) + 1] in ("", "/"):
+                # The link itself keeps its name; what lies below it is below its target.
+                return target + text[len(alias) :] if len(text) > len(alias) else text
+        return text
+
+    def _lines(self, package: Installed) -> Iterator[str]:
+        """Yield the absolute paths in the list of ``package``, diversions applied."""
+        plain = package.name.partition(":")[0]
+        for stem in (f"{plain}:{package.architecture}", plain):
+            text = self._read(DATABASE / "info" / f"{stem}.list")
+            if text:
+                break
+        for line in text.split("\n"):
+            if not line.startswith("/"):
+                continue
+            moved, keeper = self._diversions.get(line, ("", ""))
+            text = moved if moved and keeper != plain else line
+            yield self._merged(text.removesuffix("/.") or "/")
+
+    def _listed(self, package: Installed) -> Iterator[ImagePath]:
+        for text in self._lines(package):
+            try:
+                yield ImagePath(text)
+            except InputError:
+                continue
+
+    def _provider(self, name: str) -> Installed | None:
+        for package in self._packages:
+            provided = (clause.split("(")[0].strip() for clause in package.provides.split(","))
+            if name in provided:
+                return package
+        return None
+
+    def _read(self, path: ImagePath) -> str:
+        resolution = self._root.resolve(path)
+        if resolution is None:
+            return ""
+        try:
+            with self._root.open(resolution.path) as stream:
+                return stream.read().decode("utf-8", "surrogateescape")
+        except ClosureError:
+            return ""
+
+    def _names(self, directory: ImagePath) -> Iterable[str]:
+        resolution = self._root.resolve(directory)
+        try:
+            return self._root.names(resolution.path) if resolution else ()
+        except ClosureError:
+            return ()
+
+
+def _alternative(name: str, text: str) -> _Alternative | None:
+    """Read one file of update-alternatives(1): a mode, the master link, then the slaves as pairs
+    of lines (name, link) up to an empty line; the choices after it are of no interest."""
+    lines = text.split("\n")
+    if len(lines) < 2 or lines[0] not in ("auto", "manual"):
+        return None
+    pairs = [(name, lines[1])]
+    for at in range(2, len(lines) - 1, 2):
+        if not lines[at]:
+            break
+        pairs.append((lines[at], lines[at + 1]))
+    links = tuple(
+        (name, ImagePath(link)) for name, link in pairs if link.startswith("/") and "\0" not in link
+    )
+    return _Alternative(links) if links else None

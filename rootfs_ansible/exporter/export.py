@@ -1,0 +1,166 @@
+"""An export: from a tree and a request to layers and a fragment on disk."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from rootfs_ansible.errors import ClosureError
+from rootfs_ansible.exporter.closure import Reached, closure
+from rootfs_ansible.exporter.dpkg import PackageDatabase
+from rootfs_ansible.exporter.layers import partition
+from rootfs_ansible.exporter.outputs import claims
+from rootfs_ansible.exporter.records import add_records
+from rootfs_ansible.exporter.root import Root
+from rootfs_ansible.exporter.tar import LayerTar
+from rootfs_ansible.model.manifest import Entry, Fragment, Kind, Layer, Omission
+from rootfs_ansible.model.path import ImagePath
+from rootfs_ansible.model.request import ExportRequest
+
+FRAGMENT = "fragment.json"
+
+_SETID = 0o6000
+_WORLD_WRITABLE = 0o002
+_STICKY = 0o1000
+
+
+def export(root: Path, request: ExportRequest, output: Path) -> Fragment:
+    """Write the layers that ``request`` asks for of the tree ``root``, as ``LAYER.tar``, and
+    ``fragment.json`` into the directory ``output``; return the fragment.
+
+    ``ClosureError`` lists everything that is declared or needed and not there; ``InputError``
+    says what is wrong with the request. Nothing is written then.
+    """
+    tree = Root(root)
+    packages = PackageDatabase(tree)
+    claimed = claims(tree, packages, request)
+    if claimed.special:
+        raise ClosureError(
+            "an output holds what no image can",
+            details=sorted(claimed.special),
+            hint="exclude these paths, or remove them at the end of the build",
+        )
+    found = closure(tree, packages, claimed, request)
+    missing = sorted(claimed.unmatched) + found.missing
+    if missing:
+        raise ClosureError(
+            "something that must be shipped is nowhere in the tree",
+            details=missing,
+            hint="build or install what is missing, or stop declaring what needs it",
+        )
+    shipped = add_records(tree, packages, found, request)
+    split = partition(tree, found, request.layers, frozenset(request.provided))
+    output.mkdir(parents=True, exist_ok=True)
+    writing = _Writing(tree, packages, request, output)
+    layers = tuple(writing.layer(name, paths) for name, paths in split.items())
+    fragment = Fragment(
+        layers=layers,
+        entries=tuple(writing.entries),
+        edges=tuple(found.edges),
+        packages=shipped,
+        needs=tuple(found.needs.values()),
+        omitted=tuple(found.omitted | writing.omitted),
+    )
+    _write(output / FRAGMENT, fragment)
+    return fragment
+
+
+class _Writing:
+    """The layers of an export being written."""
+
+    def __init__(
+        self, root: Root, packages: PackageDatabase, request: ExportRequest, output: Path
+    ) -> None:
+        self._root = root
+        self._packages = packages
+        self._epoch = request.epoch
+        self._output = output
+        self.entries: list[Entry] = []
+        self.omitted: set[Omission] = set()
+
+    def layer(self, name: str, paths: Mapping[ImagePath, Reached]) -> Layer:
+        path = self._output / f"{name}.tar"
+        first: dict[tuple[int, int], Entry] = {}
+        with LayerTar(path, self._epoch) as tar:
+            for at, reached in paths.items():
+                entry = self._written(tar, self._entry(at, reached), reached, first)
+                self.entries.append(entry)
+            digest, size = tar.finish()
+        return Layer(name, f"sha256:{digest}", size)
+
+    def _written(
+        self,
+        tar: LayerTar,
+        entry: Entry,
+        reached: Reached,
+        first: dict[tuple[int, int], Entry],
+    ) -> Entry:
+        if reached.content is not None:
+            return tar.add_bytes(entry, reached.content)
+        inode = reached.status.inode
+        if inode is not None and inode in first:
+            entry = replace(entry, sha256=first[inode].sha256, hardlink=first[inode].path)
+            tar.add(entry)
+            return entry
+        if entry.kind is Kind.FILE:
+            with self._root.open(entry.path) as stream:
+                entry = tar.add_file(entry, stream.fileno())
+        else:
+            tar.add(entry)
+        if inode is not None:
+            first[inode] = entry
+        return entry
+
+    def _entry(self, path: ImagePath, reached: Reached) -> Entry:
+        status = reached.status
+        owner = None
+        if status.kind is not Kind.DIRECTORY and reached.content is None:
+            owner = self._packages.owner(path)
+        made = reached.content is not None or self._root.lstat(path) is None
+        return Entry(
+            path=path,
+            kind=status.kind,
+            mode=self._mode(path, reached),
+            uid=status.uid,
+            gid=status.gid,
+            size=status.size,
+            sha256="",
+            layer=reached.layer,
+            package=owner.name if owner else "",
+            link=self._root.readlink(path) if status.kind is Kind.SYMLINK else "",
+            xattrs=() if made else self._root.xattrs(path),
+        )
+
+    def _mode(self, path: ImagePath, reached: Reached) -> int:
+        """Return the mode to ship: no setuid or setgid program, nothing that everybody writes
+        but a sticky directory."""
+        status = reached.status
+        cleared = 0
+        if status.kind is Kind.FILE:
+            cleared = status.mode & (_SETID | _WORLD_WRITABLE)
+        elif status.kind is Kind.DIRECTORY and not status.mode & _STICKY:
+            cleared = status.mode & _WORLD_WRITABLE
+        if cleared:
+            self.omitted.add(
+                Omission(
+                    path.text,
+                    "mode",
+                    f"mode {status.mode:04o} is shipped as {status.mode & ~cleared:04o}",
+                )
+            )
+        return status.mode & ~cleared if status.kind is not Kind.SYMLINK else 0o777
+
+
+def _write(path: Path, fragment: Fragment) -> None:
+    """Write ``fragment`` aside, then put it in place."""
+    aside = path.with_name(f".{path.name}.new")
+    with aside.open("w", encoding="utf-8", newline="\n") as stream:
+        stream.writelines(_json(fragment))
+    aside.replace(path)
+
+
+def _json(fragment: Fragment) -> Iterator[str]:
+    yield from json.JSONEncoder(indent=None, separators=(",", ":")).iterencode(fragment.to_json())
+    yield "\n"

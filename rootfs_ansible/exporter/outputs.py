@@ -1,0 +1,317 @@
+"""Outputs: which paths of a tree the declared outputs claim, and what of them is dropped."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+
+from rootfs_ansible.errors import InputError
+from rootfs_ansible.exporter import accounts, globs
+from rootfs_ansible.exporter.dpkg import DOCUMENTATION, Installed, PackageDatabase
+from rootfs_ansible.exporter.root import Root
+from rootfs_ansible.exporter.status import Status, status
+from rootfs_ansible.model.manifest import Kind
+from rootfs_ansible.model.path import ImagePath
+from rootfs_ansible.model.request import ExportRequest, Output, Prune
+
+# What the kernel and the engine mount when the image runs: never part of an image, and a link
+# that leads there (/dev/stdout, /proc/self/fd) means the machine that runs it.
+RUNTIME_MOUNTS = tuple(map(ImagePath, ("/dev", "/proc", "/run", "/sys")))
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A path that an output claims.
+
+    ``exact``: the output names this one file. ``kept``: a directory that is shipped even where
+    nothing in it is. ``content`` is that of a generated file.
+    """
+
+    output: Output
+    status: Status
+    exact: bool = False
+    kept: bool = False
+    content: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """A claimed path that a prune rule drops, together with all of ``top``."""
+
+    claim: Claim
+    rule: Prune
+    top: ImagePath
+
+
+@dataclass(slots=True)
+class Claims:
+    """What the outputs of a request claim in a tree.
+
+    ``passed`` are the links and directories on the way to what an output names, with its name.
+    ``unmatched`` and ``special`` are findings: outputs that match nothing, and paths that no
+    image can hold.
+    """
+
+    claimed: dict[ImagePath, Claim] = field(default_factory=dict)
+    dropped: dict[ImagePath, Drop] = field(default_factory=dict)
+    passed: dict[ImagePath, Claim] = field(default_factory=dict)
+    unmatched: list[str] = field(default_factory=list)
+    special: list[str] = field(default_factory=list)
+    _excluded: list[tuple[ImagePath, re.Pattern[str]]] = field(default_factory=list)
+
+    def excludes(self, path: ImagePath) -> bool:
+        """Say whether an output leaves ``path`` out on purpose, and no other claims it."""
+        return path not in self.claimed and any(
+            path.is_below(top)
+            and any(regex.fullmatch(text.text) for text in (*path.parents(), path))
+            for top, regex in self._excluded
+        )
+
+
+def is_runtime_mount(path: ImagePath) -> bool:
+    """Say whether ``path`` is in what the kernel or the engine mounts when an image runs."""
+    return any(path.is_below(top) for top in RUNTIME_MOUNTS)
+
+
+def claims(root: Root, packages: PackageDatabase, request: ExportRequest) -> Claims:
+    """Return what the outputs of ``request`` claim: the first output that matches a path."""
+    found = _Claiming(root, packages, request)
+    for output in request.outputs:
+        found.take(output)
+    return found.claims
+
+
+@dataclass(frozen=True, slots=True)
+class _Pruning:
+    """A prune rule at work in ``directory``; ``top`` is where it began to drop."""
+
+    rule: Prune
+    start: int
+    drop: re.Pattern[str]
+    keep: re.Pattern[str]
+    top: ImagePath | None = None
+    kept: bool = False
+
+    def at(self, path: ImagePath) -> _Pruning:
+        """Return the rule as it is at ``path``, a child of where it was."""
+        if self.kept or self.keep.fullmatch(path.text, self.start):
+            return replace(self, top=None, kept=True)
+        if self.top is None and self.drop.fullmatch(path.text, self.start):
+            return replace(self, top=path)
+        return self
+
+
+class _Claiming:
+    """Claims in the making."""
+
+    def __init__(self, root: Root, packages: PackageDatabase, request: ExportRequest) -> None:
+        self._root = root
+        self._packages = packages
+        self._request = request
+        self._layers = set(request.layers)
+        self._complete: set[ImagePath] = set()
+        self._special: set[ImagePath] = set()
+        self.claims = Claims()
+
+    def take(self, output: Output) -> None:
+        if output.layer not in self._layers:
+            raise InputError(
+                f"an output of {output.by} goes to layer {output.layer!r}, which is none of"
+                f" {', '.join(self._request.layers)}"
+            )
+        if output.accounts:
+            self._accounts(output)
+        elif output.directory:
+            self._directory(output)
+        elif output.package:
+            self._package(output)
+        else:
+            self._path(output)
+
+    def _path(self, output: Output) -> None:
+        excluded = self._excluding(output, globs.base(output.path))
+        literal = self._root.lstat(ImagePath(output.path)) is not None
+        matched = False
+        for found in globs.find(self._root, output.path):
+            real = self._real(found, output)
+            if real is None or excluded.fullmatch(real.text):
+                continue
+            matched = True
+            self._tree(real, output, excluded, exact=literal)
+        if not matched:
+            self._unmatched(output, f"{output.path} matches nothing")
+
+    def _tree(
+        self, top: ImagePath, output: Output, excluded: re.Pattern[str], *, exact: bool
+    ) -> None:
+        """Claim ``top`` and, where it is a directory, all it holds."""
+        plain = not output.excluding
+        stack: list[tuple[ImagePath, tuple[_Pruning, ...]]] = [(top, ())]
+        while stack:
+            path, pruning = stack.pop()
+            found = self._status(path)
+            if found is None or path in self._complete:
+                continue
+            names: tuple[str, ...] = ()
+            if found.kind is Kind.DIRECTORY:
+                names = () if path in RUNTIME_MOUNTS else self._root.names(path)
+                pruning += tuple(self._starting(path, names))
+                stack += [
+                    (child, tuple(rule.at(child) for rule in pruning))
+                    for child in (path / name for name in reversed(names))
+                    if not excluded.fullmatch(child.text)
+                ]
+                if plain:
+                    self._complete.add(path)
+            claim = Claim(
+                output,
+                found,
+                exact=exact and path is top and found.kind is not Kind.DIRECTORY,
+                kept=found.kind is Kind.DIRECTORY and not names,
+            )
+            dropping = next((rule for rule in pruning if rule.top is not None), None)
+            if dropping is None or dropping.top is None:
+                self._claim(path, claim)
+            elif path not in self.claims.claimed:
+                drop = Drop(claim, dropping.rule, dropping.top)
+                self.claims.dropped.setdefault(path, drop)
+
+    def _starting(self, directory: ImagePath, names: tuple[str, ...]) -> Iterator[_Pruning]:
+        """Yield the rules that start to work in ``directory``."""
+        for rule in self._request.prune:
+            if globs.is_glob(rule.beside) or "/" in rule.beside:
+                if not any(globs.search(self._root, directory, rule.beside)):
+                    continue
+            elif rule.beside not in names:
+                continue
+            if rule.finished and not any(globs.search(self._root, directory, rule.finished)):
+                continue
+            start = len(directory.text.rstrip("/")) + 1
+            yield _Pruning(rule, start, globs.any_of(rule.drop), globs.any_of(rule.keep))
+
+    def _package(self, output: Output) -> None:
+        package = self._packages.find(output.package)
+        if package is None:
+            self._unmatched(output, f"package {output.package} is not installed")
+            return
+        excluded = self._excluding(output, ImagePath("/"))
+        matched = set()
+        for part in self._parts(package, set()):
+            paths = self._packages.files(part)
+            above = {path.parent for path in paths}
+            for path in paths:
+                real = self._real(path, output)
+                found = self._status(real) if real is not None else None
+                if real is None or found is None or _is_excluded(real, excluded):
+                    continue
+                # The parents of its files follow by themselves.
+                if found.kind is Kind.DIRECTORY and path in above:
+                    continue
+                self._claim(real, Claim(output, found, kept=found.kind is Kind.DIRECTORY))
+                matched.add(real)
+        for link in self._packages.alternatives():
+            resolution = self._root.resolve(link)
+            if resolution is None or any(link.is_below(top) for top in DOCUMENTATION):
+                continue
+            real = self._real(link, output)
+            found = self._status(real) if real is not None else None
+            if real is not None and found is not None and resolution.path in matched:
+                self._claim(real, Claim(output, found))
+        if not matched:
+            self._unmatched(output, f"package {output.package} holds nothing but documentation")
+
+    def _parts(self, package: Installed, seen: set[str]) -> Iterator[Installed]:
+        """Yield ``package``, or where it has no files of its own, what it stands for."""
+        if package.name in seen:
+            return
+        seen.add(package.name)
+        if any(self._is_file(path) for path in self._packages.files(package)):
+            yield package
+        else:
+            for part in self._packages.dependencies(package):
+                yield from self._parts(part, seen)
+
+    def _is_file(self, path: ImagePath) -> bool:
+        found = self._status(path)
+        return found is not None and found.kind is not Kind.DIRECTORY
+
+    def _accounts(self, output: Output) -> None:
+        found = accounts.accounts(self._root, output.accounts)
+        if found.unknown and not output.optional:
+            self._unmatched(output, f"no such account: {', '.join(found.unknown)}")
+        for path, content in ((accounts.PASSWD, found.passwd), (accounts.GROUP, found.group)):
+            if path in self._request.provided:
+                raise InputError(
+                    f"{output.by} declares accounts in layer {output.layer}, but a lower layer"
+                    f" has {path} already",
+                    hint="declare every account where the first ones are declared",
+                )
+            made = Status(Kind.FILE, 0o644, 0, 0, len(content))
+            self._claim(path, Claim(output, made, content=content))
+
+    def _directory(self, output: Output) -> None:
+        if output.mode & 0o002 and not output.mode & 0o1000:
+            raise InputError(
+                f"{output.by} declares {output.directory} writable by everybody"
+                f" (mode {output.mode:04o})",
+                hint="give it an owner, or set the sticky bit (mode 1777)",
+            )
+        made = Status(Kind.DIRECTORY, output.mode, output.uid, output.gid, 0)
+        path = self._future(ImagePath(output.directory), output)
+        if path.text != "/":
+            self._claim(path, Claim(output, made, kept=True))
+
+    def _claim(self, path: ImagePath, claim: Claim) -> None:
+        if path in self.claims.claimed or path in self.claims.dropped or path.text == "/":
+            return
+        if claim.status.special:
+            if path not in self._special:
+                self._special.add(path)
+                self.claims.special.append(
+                    f"{path} is {claim.status.special}"
+                    f" (declared by {claim.output.by}, layer {claim.output.layer})"
+                )
+            return
+        self.claims.claimed[path] = claim
+
+    def _real(self, path: ImagePath, output: Output) -> ImagePath | None:
+        """Return ``path`` with the links among its parents taken, which are claimed too."""
+        if path.text == "/":
+            return path
+        parent = self._root.resolve(path.parent)
+        if parent is None:
+            return None
+        for passed in (*parent.links, *parent.crossed):
+            found = self._status(passed)
+            if found is not None:
+                self.claims.passed.setdefault(passed, Claim(output, found))
+        return parent.path / path.name
+
+    def _future(self, path: ImagePath, output: Output) -> ImagePath:
+        """Return ``path``, which need not exist, with the links on the way to it taken."""
+        resolution = self._root.resolve(path)
+        if resolution is not None:
+            return self._real(path, output) or path
+        if path.text == "/":
+            return path
+        return self._future(path.parent, output) / path.name
+
+    def _excluding(self, output: Output, base: ImagePath) -> re.Pattern[str]:
+        regex = globs.any_of(globs.absolute(output.excluding, base))
+        if output.excluding:
+            self.claims._excluded.append((base, regex))
+        return regex
+
+    def _status(self, path: ImagePath) -> Status | None:
+        found = self._root.lstat(path)
+        return None if found is None else status(found)
+
+    def _unmatched(self, output: Output, what: str) -> None:
+        if not output.optional:
+            self.claims.unmatched.append(f"{what} (declared by {output.by}, layer {output.layer})")
+
+
+def _is_excluded(path: ImagePath, excluded: re.Pattern[str]) -> bool:
+    texts: Iterable[ImagePath] = (*path.parents(), path)
+    return any(excluded.fullmatch(text.text) for text in texts)

@@ -1,0 +1,130 @@
+"""Records and licences of the packages that shipped files come from."""
+
+from __future__ import annotations
+
+import re
+
+from rootfs_ansible.errors import ClosureError
+from rootfs_ansible.exporter.closure import Closure, Reached
+from rootfs_ansible.exporter.dpkg import DATABASE, Installed, PackageDatabase
+from rootfs_ansible.exporter.root import Root
+from rootfs_ansible.exporter.status import Status, status
+from rootfs_ansible.model.manifest import Edge, EdgeKind, Kind, Omission, Package
+from rootfs_ansible.model.path import ImagePath
+from rootfs_ansible.model.request import ExportRequest
+
+DOCUMENTS = ImagePath("/usr/share/doc")
+LICENCES = ImagePath("/usr/share/common-licenses")
+# One file for each package: what scanners read of an image without dpkg.
+RECORDS = DATABASE / "status.d"
+# Without the distribution's name a record says nothing about known vulnerabilities.
+DISTRIBUTION = ImagePath("/etc/os-release")
+
+_NAMED = re.compile(r"/usr/share/common-licenses/([A-Za-z0-9][A-Za-z0-9.+-]*)")
+_LARGEST = 4 << 20
+
+
+def add_records(
+    root: Root, packages: PackageDatabase, found: Closure, request: ExportRequest
+) -> tuple[Package, ...]:
+    """Add to ``found`` the record and the licences of every package that a shipped file comes
+    from, in the first layer that brings one; return these packages.
+
+    A licence may come from another package, which then counts too.
+    """
+    recording = _Recording(root, packages, found, request)
+    for layer in request.layers:
+        recording.add(layer)
+    return tuple(sorted(recording.packages))
+
+
+class _Recording:
+    def __init__(
+        self, root: Root, packages: PackageDatabase, found: Closure, request: ExportRequest
+    ) -> None:
+        self._root = root
+        self._database = packages
+        self._found = found
+        self._provided = frozenset(request.provided)
+        self._recorded = set(request.recorded)
+        self.packages: list[Package] = []
+
+    def add(self, layer: str) -> None:
+        waiting = sorted(
+            (path for path, reached in self._found.entries.items() if reached.layer == layer),
+            key=lambda path: path.parts,
+        )
+        while waiting:
+            added: list[ImagePath] = []
+            for path in waiting:
+                owner = self._owner(path)
+                if owner is not None and owner.name not in self._recorded:
+                    self._recorded.add(owner.name)
+                    added += self._record(owner, layer)
+            waiting = sorted(added)
+
+    def _owner(self, path: ImagePath) -> Installed | None:
+        reached = self._found.entries[path]
+        if reached.status.kind is Kind.DIRECTORY or reached.content is not None:
+            return None
+        return self._database.owner(path)
+
+    def _record(self, package: Installed, layer: str) -> list[ImagePath]:
+        """Add what belongs to ``package``; return the paths that are new."""
+        record = RECORDS / package.name.replace("/", "_")
+        content = package.stanza.encode("utf-8", "surrogateescape")
+        made = Status(Kind.FILE, 0o644, 0, 0, len(content))
+        self.packages.append(
+            Package(package.name, package.version, package.architecture, package.source, layer)
+        )
+        self._found.entries[record] = Reached(made, layer, content=content)
+        self._edge(package.name, record, EdgeKind.RECORD)
+        added = self._bring(DISTRIBUTION, record, layer, EdgeKind.RECORD)
+        plain = package.name.partition(":")[0]
+        copyright_file = DOCUMENTS / plain / "copyright"
+        licence = self._root.resolve(copyright_file)
+        if licence is None:
+            self._found.omitted.add(
+                Omission(
+                    copyright_file.text,
+                    "licence",
+                    f"the tree has no copyright file of package {package.name}",
+                )
+            )
+            return added
+        added += self._bring(copyright_file, record, layer, EdgeKind.LICENCE)
+        for named in self._named(licence.path):
+            added += self._bring(named, licence.path, layer, EdgeKind.LICENCE)
+        return added
+
+    def _named(self, licence: ImagePath) -> list[ImagePath]:
+        """Return the common licences that the text of ``licence`` names, sorted."""
+        try:
+            with self._root.open(licence) as stream:
+                text = stream.read(_LARGEST).decode("utf-8", "surrogateescape")
+        except ClosureError:
+            return []
+        # A name may end a sentence.
+        names = {name.rstrip(".-+") for name in _NAMED.findall(text)}
+        names |= set(_NAMED.findall(text))
+        return sorted(LICENCES / name for name in names if self._root.resolve(LICENCES / name))
+
+    def _bring(
+        self, path: ImagePath, source: ImagePath, layer: str, kind: EdgeKind
+    ) -> list[ImagePath]:
+        resolution = self._root.resolve(path)
+        if resolution is None:
+            return []
+        added = []
+        for passed in dict.fromkeys((*resolution.links, *resolution.crossed, resolution.path)):
+            self._edge(source.text, passed, kind)
+            seen = self._root.lstat(passed)
+            if passed in self._provided or passed in self._found.entries or seen is None:
+                continue
+            self._found.entries[passed] = Reached(status(seen), layer, kept=True)
+            added.append(passed)
+        return added
+
+    def _edge(self, source: str, target: ImagePath, kind: EdgeKind) -> None:
+        if source != target.text:
+            self._found.edges.add(Edge(source, target.text, kind))

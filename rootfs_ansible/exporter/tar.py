@@ -1,0 +1,301 @@
+"""The only writer of tar archives: the same entries give the same bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from collections import deque
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Final
+
+from rootfs_ansible.errors import ClosureError, RootfsError
+from rootfs_ansible.model.manifest import Entry, Kind
+
+# POSIX.1-2017 pax, "ustar Interchange Format": blocks of 512 bytes, archives in records of 20.
+BLOCK: Final = 512
+RECORD: Final = 20 * BLOCK
+
+_NAME, _PREFIX = 100, 155
+_LARGEST_ID, _LARGEST_NUMBER = 0o7777777, 0o77777777777
+_TYPES = {Kind.FILE: b"0", Kind.DIRECTORY: b"5", Kind.SYMLINK: b"2"}
+_BUFFER = 1 << 20
+_BUFFERS = 3
+
+
+class LayerTar:
+    """One layer being written: entries in the order given, all at the time ``epoch``.
+
+    Contents are read once; their digests and that of the archive are taken on the way. Memory
+    stays at three buffers of one MiB, whatever the size of a file.
+    """
+
+    def __init__(self, path: Path, epoch: int) -> None:
+        self._epoch = epoch
+        self._stream = _Stream(path)
+
+    def __enter__(self) -> LayerTar:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stream.close(finish=error is None)
+
+    def add(self, entry: Entry) -> None:
+        """Write a directory, a symlink or a hard link."""
+        self._stream.write(_header(entry, 0, self._epoch))
+
+    def add_bytes(self, entry: Entry, content: bytes) -> Entry:
+        """Write a file that holds ``content``; return its entry with size and digest."""
+        entry = replace(entry, size=len(content), sha256=hashlib.sha256(content).hexdigest())
+        self._stream.write(_header(entry, entry.size, self._epoch))
+        self._stream.write(content)
+        self._stream.pad(BLOCK)
+        return entry
+
+    def add_file(self, entry: Entry, handle: int) -> Entry:
+        """Write a file that holds what ``handle`` reads; return its entry with the digest.
+
+        ``ClosureError`` where it has not the size that ``entry`` says: it changed meanwhile.
+        """
+        self._stream.write(_header(entry, entry.size, self._epoch))
+        digest = hashlib.sha256()
+        copied = self._stream.copy(handle, entry.size, digest)
+        if copied != entry.size or os.read(handle, 1):
+            raise ClosureError(
+                "changed while it was read",
+                where=str(entry.path),
+                hint="stop what still writes to the tree, then export again",
+            )
+        self._stream.pad(BLOCK)
+        return replace(entry, sha256=digest.hexdigest())
+
+    def finish(self) -> tuple[str, int]:
+        """End the archive; return its digest (hexadecimal SHA-256) and size in bytes."""
+        self._stream.write(bytes(2 * BLOCK))
+        self._stream.pad(RECORD)
+        return self._stream.close(finish=True)
+
+
+class _Stream:
+    """A file being written and hashed by a thread of its own, while the next buffer fills."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+        self._digest = hashlib.sha256()
+        self._size = 0
+        self._changed = threading.Condition()
+        self._free = deque(memoryview(bytearray(_BUFFER)) for _ in range(_BUFFERS))
+        self._full: deque[memoryview] = deque()
+        self._ended = False
+        self._closed = False
+        self._error: OSError | None = None
+        self._buffer = self._free.popleft()
+        self._used = 0
+        self._thread = threading.Thread(target=self._drain, daemon=True)
+        self._thread.start()
+
+    def write(self, data: bytes) -> None:
+        """Append ``data``."""
+        at = 0
+        while at < len(data):
+            room = min(len(data) - at, _BUFFER - self._used)
+            self._buffer[self._used : self._used + room] = data[at : at + room]
+            self._advance(room)
+            at += room
+
+    def copy(self, handle: int, size: int, digest: hashlib._Hash) -> int:
+        """Append up to ``size`` bytes that ``handle`` reads; return how many there were."""
+        left = size
+        while left:
+            part = self._buffer[self._used : self._used + min(left, _BUFFER - self._used)]
+            count = os.readv(handle, [part])
+            if not count:
+                break
+            digest.update(part[:count])
+            self._advance(count)
+            left -= count
+        return size - left
+
+    def pad(self, unit: int) -> None:
+        """Append zeros up to the next multiple of ``unit`` bytes."""
+        self.write(bytes(-self._size % unit))
+
+    def close(self, *, finish: bool) -> tuple[str, int]:
+        """End the thread; with ``finish`` all is written first. Return digest and size."""
+        if self._closed:
+            return self._digest.hexdigest(), self._size
+        self._closed = True
+        with self._changed:
+            if finish and self._used:
+                self._full.append(self._buffer[: self._used])
+            self._ended = True
+            self._changed.notify_all()
+        self._thread.join()
+        os.close(self._handle)
+        if finish:
+            self._check()
+        return self._digest.hexdigest(), self._size
+
+    def _advance(self, count: int) -> None:
+        self._used += count
+        self._size += count
+        if self._used < _BUFFER:
+            return
+        with self._changed:
+            self._full.append(self._buffer)
+            self._changed.notify_all()
+            while not self._free and self._error is None:
+                self._changed.wait()
+            self._check()
+            self._buffer = self._free.popleft()
+        self._used = 0
+
+    def _check(self) -> None:
+        if self._error is not None:
+            raise RootfsError(
+                f"cannot write the layer: {self._error.strerror}",
+                where=str(self._path),
+                hint="free some space there, or choose another output directory",
+            ) from self._error
+
+    def _drain(self) -> None:
+        """Hash and write the full buffers, until the end."""
+        while True:
+            with self._changed:
+                while not self._full and not self._ended:
+                    self._changed.wait()
+                if not self._full:
+                    return
+                buffer = self._full.popleft()
+            try:
+                self._digest.update(buffer)
+                rest = buffer
+                while rest:
+                    rest = rest[os.write(self._handle, rest) :]
+            except OSError as error:
+                with self._changed:
+                    self._error = error
+                    self._changed.notify_all()
+                return
+            with self._changed:
+                if len(buffer) == _BUFFER:
+                    self._free.append(buffer)
+                self._changed.notify_all()
+
+
+def _header(entry: Entry, size: int, epoch: int) -> bytes:
+    """Return the header blocks of ``entry``: ustar, preceded by pax records for what does not
+    fit (POSIX.1-2017, "pax Header Block")."""
+    name = _bytes(entry.path.relative) + (b"/" if entry.kind is Kind.DIRECTORY else b"")
+    link = _bytes(entry.hardlink.relative if entry.hardlink else entry.link)
+    kind = b"1" if entry.hardlink else _TYPES[entry.kind]
+    records: dict[bytes, bytes] = {}
+    fields = _split(name)
+    if fields is None:
+        records[b"path"] = name
+        fields = (b"", _ascii(name)[:_NAME])
+    if len(link) > _NAME or not link.isascii():
+        records[b"linkpath"] = link
+    for key, number, largest in (
+        (b"uid", entry.uid, _LARGEST_ID),
+        (b"gid", entry.gid, _LARGEST_ID),
+        (b"size", size, _LARGEST_NUMBER),
+        (b"mtime", epoch, _LARGEST_NUMBER),
+    ):
+        if not 0 <= number <= largest:
+            records[key] = b"%d" % number
+    if kind != b"1":
+        for attribute, value in entry.xattrs:
+            records[b"SCHILY.xattr." + _bytes(attribute)] = bytes.fromhex(value)
+    if any(not _is_utf8(records.get(key, b"")) for key in (b"path", b"linkpath")):
+        records[b"hdrcharset"] = b"BINARY"
+    block = _ustar(
+        fields, entry.mode, entry.uid, entry.gid, size, epoch, kind, _ascii(link)[:_NAME]
+    )
+    if not records:
+        return block
+    # The character set comes first, for it says how to read the others.
+    order = sorted(records, key=lambda key: (key != b"hdrcharset", key))
+    data = b"".join(_record(key, records[key]) for key in order)
+    pax = (b"", b"PaxHeaders/" + _ascii(name.rstrip(b"/").rpartition(b"/")[2])[:80])
+    head = _ustar(pax, 0o644, 0, 0, len(data), 0, b"x", b"")
+    return head + data + bytes(-len(data) % BLOCK) + block
+
+
+def _ustar(
+    name: tuple[bytes, bytes],
+    mode: int,
+    uid: int,
+    gid: int,
+    size: int,
+    mtime: int,
+    kind: bytes,
+    link: bytes,
+) -> bytes:
+    # A number that a pax record carries is 0 here.
+    uid, gid = (number if 0 <= number <= _LARGEST_ID else 0 for number in (uid, gid))
+    size, mtime = (number if 0 <= number <= _LARGEST_NUMBER else 0 for number in (size, mtime))
+    block = bytearray(
+        b"%s%07o\0%07o\0%07o\0%011o\0%011o\0        %s%sustar\x0000%s%07o\0%07o\0%s%s"
+        % (
+            name[1].ljust(_NAME, b"\0"),
+            mode,
+            uid,
+            gid,
+            size,
+            mtime,
+            kind,
+            link.ljust(100, b"\0"),
+            bytes(64),
+            0,
+            0,
+            name[0].ljust(_PREFIX, b"\0"),
+            bytes(12),
+        )
+    )
+    block[148:156] = b"%06o\0 " % sum(block)
+    return bytes(block)
+
+
+def _split(name: bytes) -> tuple[bytes, bytes] | None:
+    """Return ``name`` as the prefix and name fields of ustar; nothing where it does not fit."""
+    if not name.isascii():
+        return None
+    if len(name) <= _NAME:
+        return b"", name
+    # The earliest slash that leaves a name short enough leaves the shortest prefix.
+    at = name.find(b"/", len(name) - _NAME - 1, len(name) - 1)
+    return (name[:at], name[at + 1 :]) if 0 < at <= _PREFIX else None
+
+
+def _record(key: bytes, value: bytes) -> bytes:
+    """Return one pax record, which starts with its own length in decimal."""
+    rest = b" " + key + b"=" + value + b"\n"
+    length = len(rest)
+    while length != len(rest) + len(str(length)):
+        length = len(rest) + len(str(length))
+    return b"%d" % length + rest
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _ascii(text: bytes) -> bytes:
+    return text.decode("ascii", "replace").encode("ascii", "replace")
+
+
+def _is_utf8(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
