@@ -59,7 +59,7 @@ class ActionModule(RootfsAction):
 
     def _run(self, request: ExportRequest, directory: Path) -> None:
         program = directory / "exporter.pyz"
-        exporter.build_zipapp(program)
+        exporter.zipapp(program)
         asked = directory / "request.json"
         asked.write_text(json.dumps(request.to_json()), encoding="utf-8")
         for path in (program, asked):
