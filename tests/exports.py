@@ -57,16 +57,21 @@ def export(
     packages: Iterable[Package] = (),
     needs: Iterable[Need] = (),
     owners: dict[str, str] | None = None,
+    contents: dict[str, tuple[int, bytes]] | None = None,
 ) -> Export:
     """Write the layers that ``text`` lists, one path a line, and return them as an export.
 
     A line is ``LAYER PATH dir MODE``, ``LAYER PATH file MODE CONTENT``, ``LAYER PATH -> TARGET``
     or ``LAYER PATH = EARLIER`` (a hard link); an owner (``1000:1000``) may follow the mode, and
     xattrs (``security.capability=0100``) the owner. A layer alone on its line has no path.
-    ``owners`` are the packages of paths.
+    ``owners`` are the packages of paths, ``contents`` further files that no line can hold: modes
+    and bytes by ``LAYER PATH``.
     """
     directory.mkdir(parents=True, exist_ok=True)
     lines = [line.split(None, 2) for line in text.strip().splitlines()]
+    lines += [
+        [*name.split(" "), f"file {mode:04o}"] for name, (mode, _) in (contents or {}).items()
+    ]
     layers, entries = [], []
     for name in dict.fromkeys(line[0] for line in lines):
         with LayerTar(directory / f"{name}.tar", epoch) as tar:
@@ -75,6 +80,8 @@ def export(
             for path, what in sorted(described, key=lambda item: ImagePath(item[0])):
                 entry, content = _entry(name, path, what, written)
                 entry = replace(entry, package=(owners or {}).get(path, ""))
+                if contents and f"{name} {path}" in contents:
+                    content = contents[f"{name} {path}"][1]
                 if content is None:
                     tar.add(entry)
                 else:
