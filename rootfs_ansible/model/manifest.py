@@ -215,7 +215,7 @@ class Need:
 class Omission:
     """Something under a declared output that is not shipped, or not as it was, and why.
 
-    ``kind`` is ``prune``, ``foreign``, ``interpreter`` or ``mode``; ``size`` in bytes.
+    ``kind`` is ``prune``, ``foreign``, ``interpreter``, ``mode`` or ``licence``; ``size`` in bytes.
     """
 
     path: str

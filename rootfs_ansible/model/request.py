@@ -35,8 +35,10 @@ class Output:
     """One declared output: exactly one of ``path``, ``package``, ``accounts`` and ``directory``.
 
     ``path`` is a path or a glob (``*`` within a name, ``**`` across names); a directory stands
-    for all it holds, but for what the globs of ``excluding`` match. ``package`` ships a package's
-    files without its documentation. ``accounts`` writes /etc/passwd and /etc/group with only
+    for all it holds, but for what the globs of ``excluding`` match (relative to the path, or to
+    what is before the first wildcard of a glob). Every other character of a glob is literal, and
+    a path that exists is meant literally. ``package`` ships a package's files without its
+    documentation; a package that has none stands for those it depends on. ``accounts`` writes /etc/passwd and /etc/group with only
     these accounts. ``directory`` creates a directory with ``mode``, ``uid`` and ``gid``.
     ``optional``: matching nothing is no error. ``by`` names who declared it.
     """
@@ -114,8 +116,9 @@ class Output:
 @dataclass(frozen=True, slots=True)
 class Prune:
     """What a build leaves behind: globs under every directory that holds ``beside`` (a glob)
-    and, where ``finished`` is given, also something that ``finished`` matches. An edge to a
-    dropped file brings it back. Globs are relative to that directory."""
+    and, where ``finished`` is given, also something that ``finished`` matches. What ``keep``
+    matches stays, an edge to a dropped file brings it back. Globs are relative to that
+    directory; ``beside`` is tried in every directory, so ``**`` says nothing there."""
 
     name: str
     reason: str
@@ -123,6 +126,15 @@ class Prune:
     drop: tuple[str, ...]
     keep: tuple[str, ...] = ()
     finished: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse a rule that would be at work in every directory above a match as well."""
+        if "**" in self.beside or not self.beside:
+            raise InputError(
+                f"the prune rule {self.name} has no usable beside: {self.beside!r}",
+                hint="name what lies in the directory itself, such as binding.gyp or"
+                " build/Release/*.node",
+            )
 
     def to_json(self) -> dict[str, Any]:
         """Return the rule as a JSON object."""
