@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import posixpath
 from collections import deque
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import NamedTuple
 
 from rootfs_ansible.errors import InputError
@@ -99,11 +100,12 @@ class _Closing:
         self._objects: deque[_Node] = deque()
         self._loaded: set[ImagePath] = set()
         self._scripts: list[_Script] = []
-        self._walked: dict[ImagePath, bool] = {}
+        self._walked: set[ImagePath] = set()
         self._touched: set[ImagePath] = set()
         self._fired: dict[str, bool] = {}
         self._seen: set[ImagePath] = set()
         self._heads: dict[ImagePath, bytes] = {}
+        self._satisfied: set[tuple[ImagePath, str]] = set()
         self._missing: dict[tuple[ImagePath, str], str] = {}
 
     def run(self) -> Closure:
@@ -174,13 +176,11 @@ class _Closing:
             self._enter(path, claim.status, by, claim)
 
     def _seed(self, need: Need) -> None:
-        # What is needed only by what another fragment ships is found again from there.
-        if not need.direct:
-            return
         by = _Requester(need.source, self._request.seed_layer)
         if need.kind is EdgeKind.COMPANION and (rule := self._companions.named(need.detail)):
             self._fire(rule, by)
-        if not self._reach(need.path, by, need.kind, need.detail):
+        # What is needed only through a package is found again from there, or not needed here.
+        if not self._reach(need.path, by, need.kind, need.detail) and need.direct:
             self._missing[(need.path, need.source)] = (
                 f"{need.path} of package {need.package} ({need.version}), needed by {need.source}"
             )
@@ -210,9 +210,12 @@ class _Closing:
         target = ImagePath(posixpath.join(node.path.parent.text, text))
         if is_runtime_mount(target):
             return
+        by = node.by._replace(source=node.path.text)
         resolution = self._root.resolve(node.path)
         if resolution is None:
-            if node.by.strict:
+            if target in self._provided:
+                self._arrive(target, by, EdgeKind.SYMLINK, "")
+            elif node.by.strict:
                 self._lacks(node.path, text, "the target of the link")
             return
         final = resolution.path
@@ -220,7 +223,6 @@ class _Closing:
             return
         if not node.by.strict and self._claims.excludes(final):
             return
-        by = node.by._replace(source=node.path.text)
         self._chain(Resolution(final, resolution.links[1:], resolution.crossed), by)
         found = self._status(final)
         if found is not None and found.kind is Kind.DIRECTORY:
@@ -236,9 +238,11 @@ class _Closing:
         """
         if (
             directory in self._provided
+            or directory in self._claims.claimed
+            or directory in self._claims.dropped
+            or directory in self._above_claims
             or link.is_below(directory)
             or self._packages.is_shared(directory)
-            or any(path.is_below(directory) and path != directory for path in self._declared())
         ):
             return
         owned = self._packages.owner(directory) is not None
@@ -246,8 +250,11 @@ class _Closing:
             if not owned or self._packages.owner(path) is not None:
                 yield path
 
-    def _declared(self) -> Iterable[ImagePath]:
-        return (*self._claims.claimed, *self._claims.dropped)
+    @cached_property
+    def _above_claims(self) -> frozenset[ImagePath]:
+        """Every directory that an output claims something in."""
+        held = {path.parent for path in (*self._claims.claimed, *self._claims.dropped)}
+        return frozenset(above for path in held for above in (*path.parents(), path))
 
     def _below(self, directory: ImagePath) -> Iterator[ImagePath]:
         stack = [directory]
@@ -292,6 +299,7 @@ class _Closing:
                 continue
             by = self._requester(loaded.requester, node)
             self._loaded.add(loaded.real)
+            self._satisfied.add((loaded.requester, loaded.soname))
             for path in (loaded.found, *loaded.variants):
                 self._reach(path, by, EdgeKind.ELF, loaded.soname)
             for path in loaded.passed:
@@ -367,7 +375,10 @@ class _Closing:
             self._edge(by.source, path, kind, detail)
             self._enter(path, drop.claim.status, by._replace(layer=drop.claim.output.layer))
             return
-        if path in self._claims.claimed or path in self._found.entries:
+        claim = self._claims.claimed.get(path)
+        if claim is not None or path in self._found.entries:
+            if claim is not None and claim.status.kind is Kind.DIRECTORY and not claim.kept:
+                self._keep(path, claim)
             if by.shipped:
                 self._edge(by.source, path, kind, detail)
             return
@@ -395,6 +406,12 @@ class _Closing:
         )
         self._queue.append(_Node(path, found, by))
 
+    def _keep(self, path: ImagePath, claim: Claim) -> None:
+        """Ship a claimed directory even where all that is in it is left out: a link leads there."""
+        self._claims.claimed[path] = replace(claim, kept=True)
+        if (reached := self._found.entries.get(path)) is not None:
+            self._found.entries[path] = replace(reached, kept=True)
+
     def _need(
         self, path: ImagePath, package: Installed, by: _Requester, kind: EdgeKind, detail: str
     ) -> None:
@@ -417,7 +434,7 @@ class _Closing:
     def _walk(self, path: ImagePath, found: Status, by: _Requester) -> None:
         """Follow a path that another fragment ships, for the packages that it leads to."""
         if path not in self._walked:
-            self._walked[path] = True
+            self._walked.add(path)
             self._queue.append(_Node(path, found, by._replace(shipped=False, strict=False)))
 
     # Companions
@@ -535,6 +552,9 @@ class _Closing:
     def _report_missing(self) -> None:
         names = {path.name for path in self._found.entries}
         for (source, what), line in sorted(self._missing.items(), key=lambda item: item[1]):
+            # Another program may load the requester, and say where its libraries are.
+            if (source, what) in self._satisfied:
+                continue
             elf = self._loader.elf(source) if source in self._found.entries else None
             # What another shipped file has loaded before is there for a library, too.
             if elf is not None and not elf.interpreter and what in names:

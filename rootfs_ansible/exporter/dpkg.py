@@ -117,7 +117,7 @@ class PackageDatabase:
             for choice in clause.split("|"):
                 name = re.split(r"[\s(\[<]", choice.strip(), maxsplit=1)[0]
                 installed = self.find(name) or self._provider(name.partition(":")[0])
-                if installed is not None:
+                if name and installed is not None:
                     found.setdefault(installed.name, installed)
                     break
         return tuple(found.values())

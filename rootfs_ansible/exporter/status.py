@@ -48,8 +48,6 @@ def status(found: os.stat_result) -> Status:
         uid=found.st_uid,
         gid=found.st_gid,
         size=found.st_size if kind is Kind.FILE else 0,
-        inode=(found.st_dev, found.st_ino)
-        if found.st_nlink > 1 and kind is not Kind.DIRECTORY
-        else None,
+        inode=(found.st_dev, found.st_ino) if found.st_nlink > 1 and kind is Kind.FILE else None,
         special=_SPECIAL.get(stat.S_IFMT(found.st_mode), ""),
     )
