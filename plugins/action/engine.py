@@ -22,7 +22,7 @@ SPEC = {
 class ActionModule(RootfsAction):
     """Find the engine that answers; start or stop the private one."""
 
-    def perform(self, task_vars: Mapping[str, Any]) -> dict[str, Any]:
+    def perform(self, task_vars: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002
         """Return how the engine is reached, also as the fact ``rootfs_docker_host``."""
         _, args = self.validate_argument_spec(SPEC)
         directory = Path(args["directory"] or daemon.default_directory())

@@ -11,8 +11,8 @@ description:
   - The engine is the one of E(DOCKER_HOST), else of the default socket, else a private one with
     its data, sockets and pid file in a directory of its own.
   - How it is reached becomes the fact C(rootfs_docker_host).
-  - Runs on the controller, whatever the host's connection is. The role P(rootfs.builder.engine#role)
-    installs what a private engine needs.
+  - Runs on the controller, whatever the host's connection is. The role
+    P(rootfs.builder.engine#role) installs what a private engine needs.
 author: the rootfs-ansible founders (@rootfs-ansible)
 options:
   state:
