@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -39,8 +38,7 @@ class ActionModule(RootfsAction):
             self._outputs(build, stage, task_vars),
             task_vars.get("rootfs_project") or {},
         )
-        with tempfile.TemporaryDirectory(prefix="rootfs-", dir=build.store.scratch()) as scratch:
-            directory = Path(scratch)
+        with build.store.scratch() as directory:
             self._run(request, directory)
             fragment = read_fragment(directory)
             for layer in fragment.layers:
