@@ -152,7 +152,7 @@ class Build:
             companions += options["rootfs_companions"]
             lower = (self._harvested(plan, "runtime").fragment,)
         if stage == "compile":
-            declared = self._volumes(project.get("config", {})) + declared
+            declared = self._volumes(project) + declared
         if stage == "system":
             declared += [
                 {"by": self.name, "layer": "system", "package": package}
@@ -216,7 +216,7 @@ class Build:
             fragments.append(self._harvested(plan, "system").fragment)
         fragments.append(compiled.fragment)
         manifest = link(fragments, LAYERS)
-        config = self._config({**project.get("config", {}), **compiled.facts.get("config", {})})
+        config = self._config({**project, **compiled.facts})
         image = pack(self.store, manifest, config, self.tag, self._epoch)
         found = self.store.ref(self.tag)
         if found is not None:
