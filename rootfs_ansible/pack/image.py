@@ -23,6 +23,8 @@ _NAME = re.compile(
     rf"{_COMPONENT}(?:/{_COMPONENT})*:[A-Za-z0-9_][A-Za-z0-9._-]{{0,127}}"
 )
 """repository:tag, as the reference grammar of the distribution specification has it."""
+_LAST_EPOCH = 253_402_300_799
+"""The end of the year 9999, the last that RFC 3339 can write."""
 
 
 def pack(store: Store, linked: Fragment, config: ImageConfig, name: str, epoch: int = 0) -> Image:
@@ -39,6 +41,10 @@ def pack(store: Store, linked: Fragment, config: ImageConfig, name: str, epoch: 
             f"not an image name: {name!r}",
             hint="it is repository:tag, the repository in lower case (rootfs_image_name,"
             " rootfs_image_tag)",
+        )
+    if not 0 <= epoch <= _LAST_EPOCH:
+        raise InputError(
+            f"not a time: {epoch}", hint="rootfs_epoch is in seconds since 1970 (SOURCE_DATE_EPOCH)"
         )
     layers = [layer for layer in linked.layers if layer.digest]
     for layer in layers:

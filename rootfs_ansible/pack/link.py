@@ -16,8 +16,9 @@ _LINKS = 40
 def link(fragments: Sequence[Fragment], layers: Sequence[str]) -> Fragment:
     """Return the manifest of the image that ``fragments`` make, its ``layers`` lowest first.
 
-    Every need is satisfied by an entry, from the package and version that the build saw, and has
-    become an edge to it; every path is owned once and lies in a directory that is owned; every
+    Every direct need is satisfied by an entry, from the package and version that the build saw,
+    and has become an edge to it (what those need in turn, the closure of the fragment that brings
+    them has followed); every path is owned once and lies in a directory that is owned; every
     entry has a reason. Two fragments that were made apart may bring the same directory, with the
     same attributes: the lowest layer owns it. A layer that no fragment brings, or that has no
     entry, is there without a digest. Raises ``LinkError`` with all problems.
@@ -26,7 +27,7 @@ def link(fragments: Sequence[Fragment], layers: Sequence[str]) -> Fragment:
     entries = {path: found[0] for path, found in owners.items()}
     versions = _versions(fragments)
     needs = sorted({need for fragment in fragments for need in fragment.needs})
-    satisfied = {need: _resolved(need.path, entries) for need in needs}
+    satisfied = {need: _resolved(need.path, entries) for need in needs if need.direct}
     edges = {edge for fragment in fragments for edge in fragment.edges}
     edges |= {
         Edge(need.source, str(path), need.kind, need.detail)

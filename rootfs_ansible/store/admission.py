@@ -13,6 +13,9 @@ from rootfs_ansible.store.tar import LayerReader, Member
 
 _LAYER = re.compile(r"[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]{0,255}(:[a-z0-9-]{1,64})?")
+_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+:~_-]{0,255}")
+_ARCHITECTURE = re.compile(r"[a-z0-9-]{0,64}")
 _SHOWN = 50
 _ID_LIMIT = 2**32 - 2
 """The highest user and group id of Linux; the one above means "unchanged" to chown(2)."""
@@ -77,6 +80,16 @@ def check_fragment(fragment: Fragment) -> Iterator[str]:
     for package in fragment.packages:
         if package.layer not in names:
             yield f"the package {package.name[:64]!r} is in a layer that is not exported"
+    # What is needed is given to a package manager, which must not take it for anything else.
+    for named in sorted(
+        {(item.name, item.version, item.architecture) for item in fragment.packages}
+        | {(item.package, item.version, item.architecture) for item in fragment.needs}
+    ):
+        if not all(
+            rule.fullmatch(text)
+            for rule, text in zip((_PACKAGE, _VERSION, _ARCHITECTURE), named, strict=True)
+        ):
+            yield f"the package {' '.join(named)[:200]!a} has no usable name and version"
 
 
 def check_layer(

@@ -218,13 +218,13 @@ def test_python_reads_every_archive(ours: Packed, oci_archive: Path, tmp_path: P
 
 
 @pytest.fixture
-def engine(docker_host: str) -> Iterator[Engine]:
-    engine = Engine(docker_host)
-    yield engine
-    engine.remove_images()
+def client(docker_host: str) -> Iterator[Client]:
+    client = Client(docker_host)
+    yield client
+    client.remove_images()
 
 
-class Engine:
+class Client:
     """The engine as its own client shows it."""
 
     def __init__(self, docker_host: str) -> None:
@@ -257,17 +257,17 @@ RUN = ("run", "--rm", "--read-only", "--cap-drop", "ALL", "--network", "none")
 
 
 @pytest.mark.engine
-def test_the_engine_loads_and_runs_it(engine: Engine, tmp_path: Path) -> None:
+def test_the_engine_loads_and_runs_it(client: Client, tmp_path: Path) -> None:
     name = f"rootfs-peers:{uuid.uuid4().hex}"
     ours = packed(tmp_path, name)
-    engine.load(archive(ours, tmp_path / "full.tar"), name)
-    assert engine.image(name)["Id"] == ours.image.config_digest
-    assert engine.image(name)["RootFS"] == {"Type": "layers", "Layers": list(ours.image.digests)}
-    assert engine.run(*RUN, name) == SAID
+    client.load(archive(ours, tmp_path / "full.tar"), name)
+    assert client.image(name)["Id"] == ours.image.config_digest
+    assert client.image(name)["RootFS"] == {"Type": "layers", "Layers": list(ours.image.digests)}
+    assert client.run(*RUN, name) == SAID
 
 
 @pytest.mark.engine
-def test_the_engine_loads_only_what_it_lacks(engine: Engine, tmp_path: Path) -> None:
+def test_the_engine_loads_only_what_it_lacks(client: Client, tmp_path: Path) -> None:
     for directory in ("one", "two"):
         (tmp_path / directory).mkdir()
     first, second = (f"rootfs-peers:{uuid.uuid4().hex}" for _ in range(2))
@@ -275,35 +275,35 @@ def test_the_engine_loads_only_what_it_lacks(engine: Engine, tmp_path: Path) -> 
     two = packed(
         tmp_path / "two", second, f"runtime /id file 0644 {first}\napp /app/new file 0644 new"
     )
-    engine.load(archive(one, tmp_path / "one.tar"), first)
+    client.load(archive(one, tmp_path / "one.tar"), first)
     thin = archive(two, tmp_path / "thin.tar", one.image.digests)
     with tarfile.open(thin) as tar:
         blobs = [name for name in tar.getnames() if name.count("/") == 2]
     assert blobs == [f"blobs/sha256/{two.image.digests[1].removeprefix('sha256:')}"]
-    engine.load(thin, second)
-    assert engine.image(second)["Id"] == two.image.config_digest
-    assert engine.run(*RUN, second) == SAID
+    client.load(thin, second)
+    assert client.image(second)["Id"] == two.image.config_digest
+    assert client.run(*RUN, second) == SAID
 
 
 @pytest.mark.engine
 def test_the_engine_refuses_a_thin_archive_of_what_it_never_had(
-    engine: Engine, tmp_path: Path
+    client: Client, tmp_path: Path
 ) -> None:
     name = f"rootfs-peers:{uuid.uuid4().hex}"
     ours = packed(tmp_path, name, f"runtime /id file 0644 {name}")
-    engine.load(archive(ours, tmp_path / "thin.tar", ours.image.digests[:1]), name)
-    assert "No such image" in engine.run("image", "inspect", name)
-    engine.load(archive(ours, tmp_path / "full.tar"), name)
-    assert engine.run(*RUN, name) == SAID
+    client.load(archive(ours, tmp_path / "thin.tar", ours.image.digests[:1]), name)
+    assert "No such image" in client.run("image", "inspect", name)
+    client.load(archive(ours, tmp_path / "full.tar"), name)
+    assert client.run(*RUN, name) == SAID
 
 
 @pytest.mark.engine
 def test_the_rootfs_tar_is_what_the_engine_imports(
-    engine: Engine, ours: Packed, tmp_path: Path
+    client: Client, ours: Packed, tmp_path: Path
 ) -> None:
     name = f"rootfs-peers:{uuid.uuid4().hex}"
     write_tar(ours.store, ours.image, tmp_path / "root.tar")
-    engine.load(archive(ours, tmp_path / "image.tar"), ours.image.name)
-    engine.run("import", "--change", "USER 65532", str(tmp_path / "root.tar"), name)
-    assert engine.run(*RUN, name, "/app/program") == SAID
-    engine.run("image", "rm", name)
+    client.load(archive(ours, tmp_path / "image.tar"), ours.image.name)
+    client.run("import", "--change", "USER 65532", str(tmp_path / "root.tar"), name)
+    assert client.run(*RUN, name, "/app/program") == SAID
+    client.run("image", "rm", name)

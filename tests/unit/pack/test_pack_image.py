@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from disks import small_disk
 from exports import Export, export
 
 from rootfs_ansible.errors import InputError, StoreError
@@ -206,6 +207,14 @@ def test_a_name_that_no_registry_takes_is_refused(
 @pytest.mark.parametrize("name", ["web:1", "localhost:5000/team/web:latest", "a.b_c__d-e/f:T.1"])
 def test_a_name_that_a_registry_takes_is_taken(store: Store, exported: Export, name: str) -> None:
     assert packed(store, exported, name).name == name
+
+
+@pytest.mark.parametrize("epoch", [-1, 10**12])
+def test_a_time_that_no_configuration_can_write_is_refused(
+    store: Store, exported: Export, epoch: int
+) -> None:
+    with pytest.raises(InputError, match="not a time"):
+        pack(store, link([exported.fragment], LAYERS), CONFIG, "web:1.0", epoch)
 
 
 def test_the_summary_is_what_a_person_reads(image: Image) -> None:
@@ -422,6 +431,19 @@ def test_a_file_output_is_no_directory(
 ) -> None:
     with pytest.raises(InputError, match="cannot be written: Is a directory"):
         form(store, image, tmp_path)
+
+
+@pytest.mark.parametrize("form", [write_tar, write_oci_archive, write_directory])
+def test_a_full_disk_names_the_output_and_leaves_nothing(
+    store: Store, tmp_path: Path, form: Form
+) -> None:
+    large = export(tmp_path / "large", f"app /large file 0644 {'x' * 1_000_000}", epoch=EPOCH)
+    image = packed(store, large)
+    with small_disk(tmp_path / "small") as disk:
+        with pytest.raises(InputError, match="the disk of the output is full") as caught:
+            form(store, image, disk / "target")
+        assert caught.value.where == str(disk / "target")
+        assert list(disk.iterdir()) == []
 
 
 def test_a_directory_output_is_no_file(store: Store, image: Image, tmp_path: Path) -> None:

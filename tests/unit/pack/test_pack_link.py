@@ -120,6 +120,16 @@ def test_a_need_is_satisfied_through_directory_links(
     )
 
 
+def test_what_a_library_needs_in_turn_is_its_own_fragments_affair(
+    runtime: Fragment, system: Fragment, app: Fragment
+) -> None:
+    further = replace(
+        NEED, path=ImagePath("/usr/lib/libpng.so"), source="/usr/lib/libcairo.so.2", direct=False
+    )
+    linked = link([runtime, system, replace(app, needs=(NEED, further))], LAYERS)
+    assert linked == link([runtime, system, app], LAYERS)
+
+
 def test_a_need_in_a_loop_of_links_is_not_satisfied(app: Fragment, tmp_path: Path) -> None:
     loop = export(tmp_path / "loop", "runtime /a -> b\nruntime /b -> a").fragment
     needs = (replace(NEED, path=ImagePath("/a/x")),)

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rootfs_ansible.errors import UntrustedError
-from rootfs_ansible.model.manifest import Entry, Fragment, Kind, Layer
+from rootfs_ansible.model.manifest import EdgeKind, Entry, Fragment, Kind, Layer, Need
 from rootfs_ansible.model.path import ImagePath
 from rootfs_ansible.store import Store, read_fragment
 
@@ -141,6 +141,26 @@ def test_an_entry_that_says_something_else_is_refused(
 def test_a_time_other_than_the_epoch_is_refused(store: Store, exported: Export) -> None:
     text = refused(store, replace(exported, epoch=5))
     assert "/app/index.js: its time is 1700000000 in the tar, not 5" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "version"),
+    [
+        ("--option=Dpkg::Pre-Invoke::=id", "1"),
+        ("./evil.deb", "1"),
+        ("libc6 netcat", "1"),
+        ("libc6", "2.41 --allow-downgrades"),
+        ("libc6", "-1"),
+        ("libc6", "2.41\nnetcat"),
+        ("", "1"),
+    ],
+)
+def test_a_need_is_a_package_and_nothing_that_apt_takes_for_an_option(
+    store: Store, exported: Export, name: str, version: str
+) -> None:
+    need = Need(ImagePath("/x"), name, version, "amd64", "/app/main.js", EdgeKind.ELF)
+    lie = replace(exported, fragment=replace(exported.fragment, needs=(need,)))
+    assert "has no usable name and version" in refused(store, lie)
 
 
 @pytest.mark.parametrize("name", ["../runtime", "", "a/b", ".hidden", "x" * 65, "Runtime"])

@@ -8,12 +8,12 @@ import json
 import multiprocessing
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from disks import small_disk
 from exports import export
 
 from rootfs_ansible.errors import StoreError
@@ -220,21 +220,13 @@ def test_an_error_midway_leaves_nothing(store: Store) -> None:
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 256 KiB (mounting it takes root, as a private engine does)."""
-    directory = tmp_path / "small"
-    directory.mkdir()
-    subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=256k,mode=0755", "rootfs-test", directory], check=True
-    )
-    try:
+def disk(tmp_path: Path) -> Iterator[Path]:
+    with small_disk(tmp_path / "small") as directory:
         yield directory
-    finally:
-        subprocess.run(["umount", directory], check=True)
 
 
-def test_a_full_disk_names_the_store_and_what_is_needed(small_disk: Path, tmp_path: Path) -> None:
-    store = Store(small_disk / "store")
+def test_a_full_disk_names_the_store_and_what_is_needed(disk: Path, tmp_path: Path) -> None:
+    store = Store(disk / "store")
     store.put_record("before", {})
     before = listing(store.directory)
     exported = export(tmp_path / "exported", f"app /a file 0644 {'x' * 1_000_000}")
@@ -247,8 +239,8 @@ def test_a_full_disk_names_the_store_and_what_is_needed(small_disk: Path, tmp_pa
     assert listing(store.directory) == before
 
 
-def test_a_disk_that_fills_up_midway_leaves_nothing(small_disk: Path) -> None:
-    store = Store(small_disk / "store")
+def test_a_disk_that_fills_up_midway_leaves_nothing(disk: Path) -> None:
+    store = Store(disk / "store")
     store.put_record("before", {})
     before = listing(store.directory)
     with pytest.raises(StoreError, match="the disk of the store is full"), store.scratch() as at:
