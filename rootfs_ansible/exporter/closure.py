@@ -69,11 +69,13 @@ class _Requester(NamedTuple):
 
 
 class _Node(NamedTuple):
-    """A path whose own edges are still to be followed."""
+    """A path whose own edges are still to be followed; ``tree``: it is part of what an output
+    holds, so that a link in it to a directory means what is in there."""
 
     path: ImagePath
     status: Status
     by: _Requester
+    tree: bool = False
 
 
 class _Script(NamedTuple):
@@ -173,7 +175,7 @@ class _Closing:
         self._edge(by.source, path, EdgeKind.DECLARED, _declaration(claim))
         self._touch(path, by)
         if path not in self._provided and path not in self._found.entries:
-            self._enter(path, claim.status, by, claim)
+            self._enter(_Node(path, claim.status, by, tree=True), claim)
 
     def _seed(self, need: Need) -> None:
         by = _Requester(need.source, self._request.seed_layer)
@@ -224,10 +226,9 @@ class _Closing:
         if not node.by.strict and self._claims.excludes(final):
             return
         self._chain(Resolution(final, resolution.links[1:], resolution.crossed), by)
-        found = self._status(final)
-        if found is not None and found.kind is Kind.DIRECTORY:
+        if node.tree and self._is_directory(final):
             for path in self._held_by_link(node.path, final):
-                self._arrive(path, by, EdgeKind.SYMLINK, final.text)
+                self._arrive(path, by, EdgeKind.SYMLINK, final.text, tree=True)
 
     def _held_by_link(self, link: ImagePath, directory: ImagePath) -> Iterator[ImagePath]:
         """Yield what comes with ``directory`` because ``link`` leads there.
@@ -260,10 +261,9 @@ class _Closing:
         stack = [directory]
         while stack:
             at = stack.pop()
-            found = self._status(at)
             if at is not directory:
                 yield at
-            if found is not None and found.kind is Kind.DIRECTORY and not is_runtime_mount(at):
+            if self._is_directory(at) and not is_runtime_mount(at):
                 stack += [at / name for name in reversed(self._root.names(at))]
 
     def _follow_file(self, node: _Node) -> None:
@@ -361,7 +361,15 @@ class _Closing:
         for path in resolution.crossed:
             self._arrive(path, by, EdgeKind.SYMLINK, (target or resolution.path).text)
 
-    def _arrive(self, path: ImagePath, by: _Requester, kind: EdgeKind, detail: str) -> None:
+    def _arrive(
+        self,
+        path: ImagePath,
+        by: _Requester,
+        kind: EdgeKind,
+        detail: str,
+        *,
+        tree: bool = False,
+    ) -> None:
         """Take note that ``by`` needs ``path``, and ship it unless something else does."""
         if path.text == "/":
             return
@@ -373,7 +381,8 @@ class _Closing:
         if (drop := self._claims.dropped.pop(path, None)) is not None:
             self._claims.claimed[path] = drop.claim
             self._edge(by.source, path, kind, detail)
-            self._enter(path, drop.claim.status, by._replace(layer=drop.claim.output.layer))
+            by = by._replace(layer=drop.claim.output.layer)
+            self._enter(_Node(path, drop.claim.status, by, tree))
             return
         claim = self._claims.claimed.get(path)
         if claim is not None or path in self._found.entries:
@@ -387,24 +396,26 @@ class _Closing:
             return
         if self._build:
             package = self._packages.owner(path)
-            if package is not None:
+            # A common directory is there anyway, and belongs to no package more than to others.
+            if package is not None and not self._packages.is_shared(path):
                 self._need(path, package, by, kind, detail)
             if package is not None or not by.shipped:
-                self._walk(path, found, by)
+                self._walk(_Node(path, found, by, tree))
                 return
         if found.special:
             self._lacks(ImagePath(by.source), path.text, f"{found.special}, which no image holds")
             return
         self._edge(by.source, path, kind, detail)
-        self._enter(path, found, by)
+        self._enter(_Node(path, found, by, tree))
 
-    def _enter(
-        self, path: ImagePath, found: Status, by: _Requester, claim: Claim | None = None
-    ) -> None:
-        self._found.entries[path] = Reached(
-            found, by.layer, claim is None or claim.kept, claim.content if claim else None
+    def _enter(self, node: _Node, claim: Claim | None = None) -> None:
+        self._found.entries[node.path] = Reached(
+            node.status,
+            node.by.layer,
+            claim is None or claim.kept,
+            claim.content if claim else None,
         )
-        self._queue.append(_Node(path, found, by))
+        self._queue.append(node)
 
     def _keep(self, path: ImagePath, claim: Claim) -> None:
         """Ship a claimed directory even where all that is in it is left out: a link leads there."""
@@ -431,11 +442,12 @@ class _Closing:
             direct=by.shipped,
         )
 
-    def _walk(self, path: ImagePath, found: Status, by: _Requester) -> None:
+    def _walk(self, node: _Node) -> None:
         """Follow a path that another fragment ships, for the packages that it leads to."""
-        if path not in self._walked:
-            self._walked.add(path)
-            self._queue.append(_Node(path, found, by._replace(shipped=False, strict=False)))
+        if node.path not in self._walked:
+            self._walked.add(node.path)
+            by = node.by._replace(shipped=False, strict=False)
+            self._queue.append(node._replace(by=by))
 
     # Companions
 
@@ -464,23 +476,27 @@ class _Closing:
         # there again, for the same reason or for the need that this export reports.
         elsewhere = self._build and (not by.shipped or any(self._is_owned(path) for path in paths))
         for path in paths:
-            if not elsewhere or self._is_owned(path) or path in self._provided:
-                self._reach(path, by, EdgeKind.COMPANION, rule.name)
+            if elsewhere and self._is_directory(path):
+                continue
+            here = not elsewhere or self._is_owned(path) or path in self._provided
+            self._reach(
+                path, by if here else by._replace(shipped=False), EdgeKind.COMPANION, rule.name
+            )
 
     def _below_matched(self, top: ImagePath) -> Iterator[ImagePath]:
-        found = self._status(top)
-        if found is not None and found.kind is Kind.DIRECTORY:
+        if self._is_directory(top):
             resolution = self._root.resolve(top)
             yield from self._below(resolution.path if resolution else top)
 
     def _is_owned(self, path: ImagePath) -> bool:
-        found = self._status(path)
-        if found is None or found.kind is Kind.DIRECTORY:
-            return False
         resolution = self._root.resolve(path.parent)
-        return resolution is not None and (
-            self._packages.owner(resolution.path / path.name) is not None
-        )
+        if resolution is None or self._is_directory(path):
+            return False
+        return self._packages.owner(resolution.path / path.name) is not None
+
+    def _is_directory(self, path: ImagePath) -> bool:
+        found = self._status(path)
+        return found is not None and found.kind is Kind.DIRECTORY
 
     # Scripts
 

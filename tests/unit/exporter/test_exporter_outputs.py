@@ -1,0 +1,392 @@
+"""Outputs: what a declaration claims, for which layer, and what of it is left out."""
+
+from __future__ import annotations
+
+import tarfile
+from pathlib import Path
+
+import pytest
+from trees import exported, output, package, plant
+
+from rootfs_ansible.errors import ClosureError, InputError
+from rootfs_ansible.model.request import Prune
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return tmp_path / "tree"
+
+
+def test_a_directory_stands_for_all_it_holds(root: Path) -> None:
+    plant(
+        root,
+        """
+        0750 1000:1001 /app/
+        2770 1000:1001 /app/shared/
+        0640 1000:1001 /app/.env SECRET=no
+        0755 /app/bin/run x
+        /app/empty/
+        /app/link -> bin/run
+        /app/nowhere -> gone
+        /app/hard = /app/bin/run
+        /etc/passwd not declared
+        """,
+    )
+    assert exported(root, "/app").tree() == [
+        "/app dir 0750 1000:1001",
+        "/app/.env file 0640 1000:1001 SECRET=no",
+        "/app/bin dir 0755",
+        "/app/bin/run file 0755 x",
+        "/app/empty dir 0755",
+        "/app/hard = /app/bin/run",
+        "/app/link -> bin/run",
+        "/app/nowhere -> gone",
+        "/app/shared dir 2770 1000:1001",
+    ]
+
+
+def test_the_first_output_that_matches_claims_a_path(root: Path) -> None:
+    plant(
+        root,
+        """
+        /app/node_modules/left/index.js left
+        /app/node_modules/right/index.js right
+        /app/index.js app
+        """,
+    )
+    found = exported(
+        root,
+        output("/app/node_modules", "dependencies", excluding=("right",)),
+        output("/app", "app"),
+    )
+    assert found.tree("dependencies") == [
+        "/app dir 0755",
+        "/app/node_modules dir 0755",
+        "/app/node_modules/left dir 0755",
+        "/app/node_modules/left/index.js file 0644 left",
+    ]
+    assert found.tree("app") == [
+        "/app/index.js file 0644 app",
+        "/app/node_modules/right dir 0755",
+        "/app/node_modules/right/index.js file 0644 right",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("/app/*.js", "a.js"),
+        ("/app/**/*.js", "a.js d/b.js d/e/c.js"),
+        ("/app/**", "[id].html a.js d/b.js d/e/c.js x.md"),
+        ("/app/*/e", "d/e/c.js"),
+        ("/app/d/**/c.js", "d/e/c.js"),
+        ("/app/[id].html", "[id].html"),
+        ("/app/*[id]*", "[id].html"),
+        ("/ap*/x.*", "x.md"),
+    ],
+)
+def test_globs(root: Path, pattern: str, expected: str) -> None:
+    plant(
+        root,
+        """
+        /app/a.js
+        /app/d/b.js
+        /app/d/e/c.js
+        /app/[id].html
+        /app/x.md
+        """,
+    )
+    assert list(exported(root, pattern).paths) == [f"/app/{name}" for name in expected.split()]
+
+
+@pytest.mark.parametrize(
+    ("excluding", "expected"),
+    [
+        ("*.map", "a.js d/b.js d/b.map"),
+        ("**/*.map", "a.js d/b.js"),
+        ("d", "a.js a.map"),
+        ("d/**", "a.js a.map"),
+        ("/app/d", "a.js a.map"),
+    ],
+)
+def test_excluding(root: Path, excluding: str, expected: str) -> None:
+    plant(root, "/app/a.js\n/app/a.map\n/app/d/b.js\n/app/d/b.map")
+    found = exported(root, output("/app", excluding=(excluding,)))
+    assert list(found.paths) == [f"/app/{name}" for name in expected.split()]
+    emptied = {"d", "d/**", "/app/d"}
+    assert ("/app/d dir 0755" in found.tree()) == (excluding not in emptied)
+
+
+def test_a_link_into_what_is_excluded_is_not_followed(root: Path) -> None:
+    plant(root, "/app/a/x\n/app/b -> a\n/app/c.js")
+    assert exported(root, output("/app", excluding=("a",))).tree() == [
+        "/app dir 0755",
+        "/app/b -> a",
+        "/app/c.js file 0644",
+    ]
+
+
+def test_links_on_the_way_to_an_output_are_shipped(root: Path) -> None:
+    plant(root, "/srv/v2/x 2\n/srv/now -> v2\n/lib -> usr/lib\n/usr/lib/y y")
+    assert exported(root, "/srv/now/x", "/lib/y").tree() == [
+        "/lib -> usr/lib",
+        "/srv dir 0755",
+        "/srv/now -> v2",
+        "/srv/v2 dir 0755",
+        "/srv/v2/x file 0644 2",
+        "/usr dir 0755",
+        "/usr/lib dir 0755",
+        "/usr/lib/y file 0644 y",
+    ]
+
+
+def test_everything_that_matches_nothing_is_one_error(root: Path) -> None:
+    plant(root, "/app/x")
+    with pytest.raises(ClosureError) as caught:
+        exported(
+            root,
+            "/app",
+            "/dist/**",
+            output(package="git", by="web"),
+            output(accounts=("app",)),
+            output("/maybe", optional=True),
+        )
+    assert caught.value.details == (
+        "/dist/** matches nothing (declared by test, layer app)",
+        "no such account: app (declared by test, layer app)",
+        "package git is not installed (declared by web, layer app)",
+    )
+    assert not root.with_name("tree.export").exists()
+
+
+def test_what_no_image_can_hold_is_one_error(root: Path) -> None:
+    plant(root, "/app/queue fifo\n/app/run/agent socket\n/app/x")
+    with pytest.raises(ClosureError) as caught:
+        exported(root, "/app")
+    assert caught.value.details == (
+        "/app/queue is a FIFO (declared by test, layer app)",
+        "/app/run/agent is a socket (declared by test, layer app)",
+    )
+    assert exported(root, output("/app", excluding=("queue", "run"))).paths == {"/app/x": "app"}
+
+
+def test_a_directory_is_made_as_declared(root: Path) -> None:
+    plant(root, "0700 /srv/data/\n/srv/data/not-this")
+    found = exported(
+        root,
+        output(directory="/tmp", mode=0o1777),
+        output(directory="/srv/data", uid=65532, gid=65532),
+        output(directory="/var/lib/new", mode=0o700),
+    )
+    assert found.tree() == [
+        "/srv dir 0755",
+        "/srv/data dir 0755 65532:65532",
+        "/tmp dir 1777",
+        "/var dir 0755",
+        "/var/lib dir 0755",
+        "/var/lib/new dir 0700",
+    ]
+
+
+def test_a_directory_that_everybody_writes_is_refused(root: Path) -> None:
+    plant(root, "/x")
+    with pytest.raises(InputError, match=r"/data writable by everybody \(mode 0777\)"):
+        exported(root, output(directory="/data", mode=0o777))
+
+
+def test_accounts(root: Path) -> None:
+    plant(
+        root,
+        r"""
+        /etc/passwd root:x:0:0:root:/root:/bin/bash\nweb:x:900:901::/srv:/bin/sh\nnobody:*:65534:65534::/:/bin/sh\nold:$6$hash:5:5:::\nbroken line\n
+        /etc/group root:x:0:\nadm:x:4:web,old\nwebs:x:901:web,old\nnogroup:x:65534:\nold:x:5:\n
+        0640 /etc/shadow web:$6$hash
+        """,  # noqa: E501
+    )
+    found = exported(root, output(accounts=("web", "root", "old")))
+    assert (found.paths, found.omitted) == ({"/etc/group": "app", "/etc/passwd": "app"}, {})
+    assert found.tree()[0] == "/etc dir 0755"
+    with tarfile.open(found.directory / "app.tar") as tar:
+        passwd, group = (tar.extractfile(f"etc/{name}") for name in ("passwd", "group"))
+        assert passwd is not None
+        assert group is not None
+        assert passwd.read().decode() == (
+            "root:x:0:0:root:/root:/bin/bash\nold:x:5:5:::\nweb:x:900:901::/srv:/bin/sh\n"
+        )
+        assert group.read().decode() == "root:x:0:\nold:x:5:\nwebs:x:901:web,old\n"
+
+
+def test_accounts_of_a_lower_layer_cannot_change(root: Path) -> None:
+    plant(root, "/etc/passwd root:x:0:0:::")
+    with pytest.raises(InputError, match="a lower layer has /etc/passwd already"):
+        exported(root, output(accounts=("root",)), provided=["/etc/passwd"])
+
+
+def test_modes_are_made_safe(root: Path) -> None:
+    plant(
+        root,
+        """
+        4755 /app/setuid x
+        2755 /app/setgid x
+        0666 /app/open x
+        0777 /app/wide/
+        0666 /app/wide/x
+        1777 /app/sticky/
+        2775 /app/group/
+        """,
+    )
+    found = exported(root, "/app")
+    assert found.tree() == [
+        "/app dir 0755",
+        "/app/group dir 2775",
+        "/app/open file 0664 x",
+        "/app/setgid file 0755 x",
+        "/app/setuid file 0755 x",
+        "/app/sticky dir 1777",
+        "/app/wide dir 0775",
+        "/app/wide/x file 0664",
+    ]
+    assert found.omitted == {
+        "/app/open": "mode: mode 0666 is shipped as 0664",
+        "/app/setgid": "mode: mode 2755 is shipped as 0755",
+        "/app/setuid": "mode: mode 4755 is shipped as 0755",
+        "/app/wide": "mode: mode 0777 is shipped as 0775",
+        "/app/wide/x": "mode: mode 0666 is shipped as 0664",
+    }
+
+
+ADDON = Prune(
+    "addon",
+    "what compiling leaves",
+    beside="binding.gyp",
+    drop=("build/**", "deps", "src/*.cc"),
+    keep=("build/Release/*.node",),
+    finished="build/Release/*.node",
+)
+
+
+def test_prune_drops_what_lies_beside(root: Path) -> None:
+    plant(
+        root,
+        """
+        /app/m/a/binding.gyp
+        /app/m/a/build/Release/a.node addon
+        /app/m/a/build/Release/obj.target/a.o 12345
+        /app/m/a/build/Makefile 1
+        /app/m/a/deps/sqlite/sqlite3.c 1234567890
+        /app/m/a/src/a.cc
+        /app/m/a/src/a.js
+        /app/m/unfinished/binding.gyp
+        /app/m/unfinished/deps/x.c
+        /app/m/other/deps/x.js
+        """,
+    )
+    found = exported(root, "/app", prune=[ADDON])
+    assert list(found.paths) == [
+        "/app/m/a/binding.gyp",
+        "/app/m/a/build/Release/a.node",
+        "/app/m/a/src/a.js",
+        "/app/m/other/deps/x.js",
+        "/app/m/unfinished/binding.gyp",
+        "/app/m/unfinished/deps/x.c",
+    ]
+    # What was left out is named once, at the top, with the size of all of it.
+    assert sorted((o.path, o.size) for o in found.fragment.omitted) == [
+        ("/app/m/a/build/Makefile", 1),
+        ("/app/m/a/build/Release", 5),
+        ("/app/m/a/deps", 10),
+        ("/app/m/a/src/a.cc", 0),
+    ]
+    assert "/app/m/a/deps dir 0755" not in found.tree()
+    assert "/app/m/a/build/Release dir 0755" in found.tree()
+
+
+def test_a_package_without_its_documentation(root: Path) -> None:
+    plant(
+        root,
+        """
+        0755 /usr/bin/tool x
+        /etc/tool.conf conf
+        /usr/share/doc/tool/README
+        /usr/share/doc/tool/copyright MIT
+        /usr/share/man/man1/tool.1
+        /usr/share/locale/de/LC_MESSAGES/tool.mo
+        /usr/share/bash-completion/completions/tool
+        /usr/share/tool/data
+        0750 7:7 /var/lib/tool/
+        /var/lib/tool/state made later
+        """,
+    )
+    package(
+        root,
+        "tool",
+        "/usr/bin/tool",
+        "/etc/tool.conf",
+        "/usr/share/doc/tool/README",
+        "/usr/share/doc/tool/copyright",
+        "/usr/share/man/man1/tool.1",
+        "/usr/share/locale/de/LC_MESSAGES/tool.mo",
+        "/usr/share/bash-completion/completions/tool",
+        "/usr/share/tool/data",
+        "/usr/share/tool/removed-by-hand",
+        "/var/lib/tool",
+    )
+    found = exported(root, output(package="tool"))
+    assert [path for path in found.paths if "/dpkg/" not in path] == [
+        "/etc/tool.conf",
+        "/usr/bin/tool",
+        "/usr/share/doc/tool/copyright",
+        "/usr/share/tool/data",
+    ]
+    assert "/var/lib/tool dir 0750 7:7" in found.tree()
+
+
+def test_a_package_brings_the_alternatives_that_lead_into_it(root: Path) -> None:
+    plant(
+        root,
+        r"""
+        0755 /usr/bin/tool.v2 x
+        0755 /usr/bin/other x
+        /usr/share/man/man1/tool.v2.1
+        /usr/bin/tool -> /etc/alternatives/tool
+        /etc/alternatives/tool -> /usr/bin/tool.v2
+        /usr/share/man/man1/tool.1 -> /etc/alternatives/tool.1
+        /etc/alternatives/tool.1 -> /usr/share/man/man1/tool.v2.1
+        /usr/bin/pick -> /etc/alternatives/pick
+        /etc/alternatives/pick -> /usr/bin/other
+        /var/lib/dpkg/alternatives/tool auto\n/usr/bin/tool\ntool.1\n/usr/share/man/man1/tool.1\n\n/usr/bin/tool.v2\n50\n/usr/share/man/man1/tool.v2.1\n\n
+        /var/lib/dpkg/alternatives/pick auto\n/usr/bin/pick\n\n/usr/bin/other\n10\n/usr/bin/tool.v2\n5\n\n
+        """,  # noqa: E501
+    )
+    package(root, "tool-v2", "/usr/bin/tool.v2", "/usr/share/man/man1/tool.v2.1")
+    package(root, "other", "/usr/bin/other")
+    found = exported(root, output(package="tool-v2"))
+    assert [path for path in found.paths if "/dpkg/" not in path] == [
+        "/etc/alternatives/tool",
+        "/usr/bin/tool",
+        "/usr/bin/tool.v2",
+    ]
+    assert {entry.package for entry in found.fragment.entries} == {"", "tool-v2"}
+
+
+def test_a_metapackage_stands_for_what_it_depends_on(root: Path) -> None:
+    plant(root, "/usr/bin/real\n/usr/bin/second\n/usr/bin/not\n/usr/share/doc/meta/copyright")
+    package(root, "meta", "/usr/share/doc/meta/copyright", Depends="gone | real (>= 1), virtual")
+    package(root, "real", "/usr/bin/real", Depends="not")
+    package(root, "second", "/usr/bin/second", Provides="other, virtual (= 1)")
+    package(root, "not", "/usr/bin/not")
+    found = exported(root, output(package="meta"))
+    assert [path for path in found.paths if "bin" in path] == ["/usr/bin/real", "/usr/bin/second"]
+
+
+def test_a_package_that_holds_only_documentation_is_an_error(root: Path) -> None:
+    plant(root, "/usr/share/doc/x-doc/copyright")
+    package(root, "x-doc", "/usr/share/doc/x-doc/copyright")
+    with pytest.raises(ClosureError, match="package x-doc holds nothing but documentation"):
+        exported(root, output(package="x-doc"))
+
+
+def test_an_output_for_an_unknown_layer_is_refused(root: Path) -> None:
+    plant(root, "/x")
+    with pytest.raises(InputError, match="layer 'top', which is none of app"):
+        exported(root, output("/x", layer="top"), layers=["app"])
