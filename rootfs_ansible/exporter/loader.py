@@ -1,8 +1,4 @@
-"""Which libraries the system's loader takes for an object: glibc's and musl's search, rooted.
-
-The rules are those of ld.so(8) and glibc's elf/dl-load.c (``_dl_map_object``), and of musl's
-ldso/dynlink.c. No environment variable takes part: nothing sets LD_LIBRARY_PATH in an image.
-"""
+"""Which libraries the system's loader takes for an object, and which it would miss."""
 
 from __future__ import annotations
 
@@ -10,24 +6,13 @@ import platform
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
-from typing import NamedTuple
 
 from rootfs_ansible.errors import ClosureError
-from rootfs_ansible.exporter.elf import (
-    Architecture,
-    BrokenElfError,
-    ElfFile,
-    Libc,
-    VersionNeed,
-    read_elf,
-)
-from rootfs_ansible.exporter.ldconfig import configured_directories
+from rootfs_ansible.exporter.elf import ElfFile, Libc, VersionNeed
 from rootfs_ansible.exporter.platforms import PLATFORMS
 from rootfs_ansible.exporter.root import Root
-from rootfs_ansible.model.path import ROOT, ImagePath
-
-_LARGEST_PATH = 64 << 10
+from rootfs_ansible.exporter.search import Directory, Found, Search, System
+from rootfs_ansible.model.path import ImagePath
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,29 +77,8 @@ class Loading:
 _LINUX = {0, 3, 64, 97}
 _SYSTEMS = {1: "HP-UX", 2: "NetBSD", 6: "Solaris", 7: "AIX", 9: "FreeBSD", 12: "OpenBSD"}
 
-_TOKEN = re.compile(r"\$(?:(ORIGIN|LIB|PLATFORM)(?![A-Za-z0-9_])|\{(ORIGIN|LIB|PLATFORM)\})")
-
 # What musl's loader is itself, whatever file has the name (load_library in ldso/dynlink.c).
 _IN_MUSL = re.compile(r"lib(c|pthread|rt|m|dl|util|xnet)\.")
-
-
-class _Directory(NamedTuple):
-    """A directory of a search path; ``path`` is empty where it is not there."""
-
-    text: str
-    path: ImagePath | None
-    passed: tuple[ImagePath, ...] = ()
-    configured: bool = False
-
-
-class _Found(NamedTuple):
-    """The file that a search ends at; without ``elf`` it is one that no loader takes."""
-
-    path: ImagePath
-    real: ImagePath
-    elf: ElfFile | None
-    directory: _Directory
-    variants: tuple[ImagePath, ...] = ()
 
 
 @dataclass(slots=True, eq=False)
@@ -140,11 +104,12 @@ class _Object:
 class _Space:
     """The address space of one loading: its objects by name and by file."""
 
-    def __init__(self, libc: Libc) -> None:
+    def __init__(self, libc: Libc, top: _Object) -> None:
         self.libc = libc
-        self.objects: list[_Object] = []
+        self.objects = [top]
         self.names: dict[str, _Object] = {}
         self.files: dict[ImagePath, _Object] = {}
+        self.add(top)
 
     def add(self, item: _Object, *names: str) -> None:
         self.files.setdefault(item.real, item)
@@ -154,34 +119,17 @@ class _Space:
 
 
 class Loader:
-    """The loaders of the system in ``root``; what they look up is looked up once."""
+    """The loaders of the system in ``root``: for each program and library, what comes with it."""
 
     def __init__(self, root: Root) -> None:
         self._root = root
-        self._elfs: dict[ImagePath, ElfFile | None] = {}
-        self._systems: dict[tuple[Architecture, Libc, bool], tuple[_Directory, ...]] = {}
-        self._paths: dict[tuple[str, ImagePath, Architecture], tuple[_Directory, ...]] = {}
-        self._by_system: dict[tuple[Architecture, Libc, bool, str], _Found | None] = {}
-        self._candidates: dict[tuple[Architecture, ImagePath, str], _Found | None] = {}
-        self._hwcaps: dict[ImagePath, tuple[_Directory, ...]] = {}
-        self._lacking: dict[tuple[ImagePath, ImagePath], tuple[VersionNeed, ...]] = {}
+        self._search = Search(root)
+        self._lacking: dict[tuple[ImagePath, str, ImagePath], tuple[VersionNeed, ...]] = {}
 
     def elf(self, path: ImagePath) -> ElfFile | None:
         """Return what the file at ``path`` (links followed) says to a loader; nothing where it
         is no regular file, no ELF file, or a broken one."""
-        if path in self._elfs:
-            return self._elfs[path]
-        resolution = self._root.resolve(path)
-        if resolution is None:
-            return None
-        real = resolution.path
-        if real not in self._elfs:
-            try:
-                with self._root.open(real) as handle:
-                    self._elfs[real] = read_elf(handle)
-            except (BrokenElfError, ClosureError):
-                self._elfs[real] = None
-        return self._elfs[real]
+        return self._search.elf(path)
 
     def foreign(self, elf: ElfFile) -> str:
         """Say why nothing in this root can load or run ``elf``; empty where something can.
@@ -191,8 +139,9 @@ class Loader:
         """
         if elf.osabi not in _LINUX:
             return f"made for {_SYSTEMS.get(elf.osabi, f'system {elf.osabi}')}"
+        loaders = self._search.loaders
         known = PLATFORMS.get(elf.architecture)
-        natives = {architecture for architecture, _ in self._loaders}
+        natives = {architecture for architecture, _ in loaders}
         if elf.architecture not in natives and (
             natives or known is None or known.name != platform.machine()
         ):
@@ -200,12 +149,15 @@ class Loader:
         libc = elf.libc
         if libc is Libc.BIONIC:
             return "linked to the C library of Android"
-        if libc is Libc.NONE or (elf.architecture, libc) in self._loaders:
-            return ""
-        # A tree without any loader is a part of a system; most systems have glibc.
-        return (
-            f"linked to {libc}, whose loader is not there" if natives or libc is Libc.MUSL else ""
-        )
+        # A tree without any loader is a part of a system, and most systems have glibc.
+        if (elf.architecture, libc) not in loaders and (
+            libc is Libc.MUSL or (libc is Libc.GLIBC and natives)
+        ):
+            return f"linked to {libc}, whose loader is not there"
+        glibc = (elf.architecture, Libc.GLIBC) in loaders
+        if libc is Libc.MUSL and glibc and not elf.interpreter:
+            return "linked to musl, and no program of glibc can load it"
+        return ""
 
     def load(self, path: ImagePath) -> Loading:
         """Return what is loaded with the program or library at ``path``, breadth first.
@@ -220,9 +172,7 @@ class Loader:
         if elf is None or not elf.is_loadable:
             return Loading()
         top = _Object(resolution.path, resolution.path, elf)
-        space = _Space(self._libc(elf))
-        space.objects.append(top)
-        space.add(top)
+        space = _Space(self._libc(elf), top)
         loaded: list[Loaded] = []
         missing: list[Missing] = []
         interpreter = None
@@ -243,40 +193,23 @@ class Loader:
         versions = tuple(self._missing_versions(space))
         return Loading(tuple(loaded), interpreter, tuple(missing), versions)
 
-    @cached_property
-    def _loaders(self) -> dict[tuple[Architecture, Libc], ImagePath]:
-        """The loaders that the root has."""
-        found: dict[tuple[Architecture, Libc], ImagePath] = {}
-        for known in PLATFORMS.values():
-            for libc, texts in (
-                (Libc.GLIBC, known.interpreters),
-                (Libc.MUSL, [f"/lib/ld-musl-{name}.so.1" for name in known.musl]),
-            ):
-                for path in map(ImagePath, texts):
-                    elf = self.elf(path)
-                    if elf is not None and elf.architecture == known.architecture:
-                        found.setdefault((known.architecture, libc), path)
-        return found
-
     def _libc(self, elf: ElfFile) -> Libc:
         """Return whose loader takes ``elf``: of two that the root has, glibc's if it is silent."""
         if elf.libc is not Libc.NONE:
             return elf.libc
-        musl = (elf.architecture, Libc.MUSL) in self._loaders
-        return (
-            Libc.MUSL
-            if musl and (elf.architecture, Libc.GLIBC) not in self._loaders
-            else Libc.GLIBC
-        )
+        loaders = self._search.loaders
+        glibc = (elf.architecture, Libc.GLIBC) in loaders
+        musl = (elf.architecture, Libc.MUSL) in loaders
+        return Libc.MUSL if musl and not glibc else Libc.GLIBC
 
     def _target(self, space: _Space, item: _Object, name: str) -> _Object | Missing:
         """Return the object that ``item`` gets for ``name``, put into the space if it is new."""
-        text = _expanded(name, item.found.parent, self._tokens(item.elf.architecture))
+        text = self._search.expanded(name, item.found.parent, item.elf.architecture)
         known = space.names.get(text)
         if known is not None:
             return known
         if space.libc is Libc.MUSL and _IN_MUSL.match(text):
-            text = str(self._loaders.get((item.elf.architecture, Libc.MUSL), text))
+            text = str(self._search.loaders.get((item.elf.architecture, Libc.MUSL), text))
         target = self._named(item, text) if "/" in text else self._searched(space, item, text)
         if isinstance(target, Missing):
             return target
@@ -290,192 +223,41 @@ class Loader:
         """Return what a name with a slash in it stands for; there is no search."""
         if not text.startswith("/"):
             return Missing(item.real, text, (), "it depends on the working directory")
-        above, _, name = text.rpartition("/")
-        directory = self._directory(above + "/", item.real)
-        found = self._open(directory, name)
+        found = self._search.named(text, item.found.parent)
         if found is None:
-            return Missing(item.real, text, (directory.text,))
-        if found.elf is None or found.elf.architecture != item.elf.architecture:
-            return Missing(item.real, text, (), f"{found.path} is nothing that it can load")
-        return _object(item, found, found.elf)
+            return Missing(item.real, text, (text.rpartition("/")[0] or "/",))
+        return _object(item, text, found)
 
     def _searched(self, space: _Space, item: _Object, name: str) -> _Object | Missing:
         """Search ``name`` as ``item`` asks for it: its own path first, then the system's."""
         architecture = item.elf.architecture
-        system = (architecture, space.libc, item.elf.skips_default_directories)
-        found = None
+        system = System(architecture, space.libc, item.elf.skips_default_directories)
         for directory in self._own_path(space, item):
-            found = self._candidate(architecture, directory, name)
+            found = self._search.candidate(architecture, directory, name)
             if found is not None:
-                break
-        else:
-            if (*system, name) not in self._by_system:
-                self._by_system[*system, name] = self._find_in_system(system, name)
-            found = self._by_system[*system, name]
-        if found is None:
-            places = (*self._own_path(space, item), *self._system(*system))
-            return Missing(item.real, name, tuple(dict.fromkeys(place.text for place in places)))
-        if found.elf is None:
-            return Missing(item.real, name, (), f"{found.path} is nothing that it can load")
-        return _object(item, found, found.elf)
+                return _object(item, name, found)
+        found = self._search.in_system(system, name)
+        if found is not None:
+            return _object(item, name, found)
+        places = (*self._own_path(space, item), *self._search.system(system))
+        return Missing(item.real, name, tuple(dict.fromkeys(place.text for place in places)))
 
-    def _find_in_system(self, system: tuple[Architecture, Libc, bool], name: str) -> _Found | None:
-        for directory in self._system(*system):
-            found = self._candidate(system[0], directory, name)
-            # ldconfig records a library by the name that it gives itself.
-            if found and not (
-                directory.configured and found.elf and found.elf.soname not in ("", name)
-            ):
-                return found
-        return None
-
-    def _own_path(self, space: _Space, item: _Object) -> Iterator[_Directory]:
+    def _own_path(self, space: _Space, item: _Object) -> Iterator[Directory]:
         """Yield the directories that objects name themselves.
 
-        glibc: RPATH of all that led to the object, unless it has a RUNPATH; then its own
-        RUNPATH. An RPATH beside a RUNPATH is void. musl: either one, and both are inherited.
+        glibc: the RPATH of all that led to the object, unless it has a RUNPATH; then that alone.
+        An RPATH beside a RUNPATH is void. musl: either one, and both are inherited.
         """
-        if space.libc is Libc.MUSL:
-            for above in item.chain():
-                yield from self._path(above.elf.runpath or above.elf.rpath, above)
-        elif item.elf.runpath:
-            yield from self._path(item.elf.runpath, item)
-        else:
-            for above in item.chain():
-                if not above.elf.runpath:
-                    yield from self._path(above.elf.rpath, above)
+        musl = space.libc is Libc.MUSL
+        if item.elf.runpath and not musl:
+            yield from self._path(item, item.elf.runpath)
+            return
+        for above in item.chain():
+            if musl or not above.elf.runpath:
+                yield from self._path(above, above.elf.runpath or above.elf.rpath)
 
-    def _path(self, text: str, item: _Object) -> tuple[_Directory, ...]:
-        """Return the directories of an RPATH or RUNPATH; those relative to the working
-        directory are none that an image could answer for."""
-        if not text:
-            return ()
-        origin = item.found.parent
-        key = (text, origin, item.elf.architecture)
-        if key not in self._paths:
-            expanded = _expanded(text, origin, self._tokens(item.elf.architecture))
-            self._paths[key] = tuple(
-                self._directory(part, item.real)
-                for part in dict.fromkeys(expanded.split(":"))
-                if part.startswith("/")
-            )
-        return self._paths[key]
-
-    def _directory(self, text: str, holder: ImagePath) -> _Directory:
-        """Return the directory that the absolute ``text`` leads to; what is passed on the way is
-        noted but for what ``holder`` is in, which is there anyway."""
-        resolution = self._root.follow(ROOT, text + "/")
-        normal = ImagePath(text)
-        if resolution is None:
-            return _Directory(normal.text, None)
-        if ".." not in text.split("/"):
-            return _Directory(normal.text, normal)
-        passed = resolution.links + resolution.crossed
-        return _Directory(
-            resolution.path.text,
-            resolution.path,
-            tuple(path for path in passed if not holder.is_below(path)),
-        )
-
-    def _system(self, architecture: Architecture, libc: Libc, bare: bool) -> tuple[_Directory, ...]:
-        """Return the directories that every object of the system is searched in; ``bare`` asks
-        for what DF_1_NODEFLIB leaves of them.
-
-        The sources of /etc/ld.so.cache are read in its stead: it can be stale, and an image has
-        none until one is made of the same sources.
-        """
-        key = (architecture, libc, bare)
-        if key not in self._systems:
-            if libc is Libc.MUSL:
-                found = [
-                    self._directory(text, ROOT) for text in self._musl_directories(architecture)
-                ]
-            else:
-                defaults = [
-                    self._directory(text, ROOT) for text in self._default_directories(architecture)
-                ]
-                paths = [ImagePath(directory.text) for directory in defaults]
-                found = [
-                    self._directory(path.text, ROOT)._replace(configured=path not in paths)
-                    for path in configured_directories(self._root)
-                    if not (bare and any(path.is_below(default) for default in paths))
-                ]
-                found += [] if bare else defaults
-            self._systems[key] = tuple(found)
-        return self._systems[key]
-
-    def _default_directories(self, architecture: Architecture) -> tuple[str, ...]:
-        """Return what glibc was built to search: Debian's own directories, or its upstream's."""
-        library = self._library(architecture)
-        return tuple(dict.fromkeys((f"/{library}", f"/usr/{library}", "/lib", "/usr/lib")))
-
-    def _library(self, architecture: Architecture) -> str:
-        known = PLATFORMS.get(architecture)
-        if known is None:
-            return "lib"
-        for triplet in known.triplets:
-            for directory in (f"/lib/{triplet}", f"/usr/lib/{triplet}"):
-                if self._root.resolve(ImagePath(directory)):
-                    return f"lib/{triplet}"
-        return known.library
-
-    def _musl_directories(self, architecture: Architecture) -> list[str]:
-        """Return musl's search path: of /etc/ld-musl-ARCH.path, or its default."""
-        loader = self._loaders.get((architecture, Libc.MUSL))
-        if loader is not None:
-            name = loader.name.removesuffix(".so.1")
-            resolution = self._root.resolve(ImagePath(f"/etc/{name}.path"))
-            if resolution is not None:
-                with self._root.open(resolution.path) as handle:
-                    text = handle.read(_LARGEST_PATH).decode("utf-8", "surrogateescape")
-                return [part for part in re.split("[:\n]", text) if part.startswith("/")]
-        return ["/lib", "/usr/local/lib", "/usr/lib"]
-
-    def _tokens(self, architecture: Architecture) -> dict[str, str]:
-        known = PLATFORMS.get(architecture)
-        token = known.token if known else ""
-        return {"LIB": self._library(architecture), "PLATFORM": token}
-
-    def _candidate(
-        self, architecture: Architecture, directory: _Directory, name: str
-    ) -> _Found | None:
-        """Return what the loader meets in ``directory``: the plain library, and beside it those
-        in glibc-hwcaps, of which the machine would choose; it alone goes everywhere."""
-        if directory.path is None:
-            return None
-        key = (architecture, directory.path, name)
-        if key not in self._candidates:
-            variants = [
-                found.path
-                for place in self._hwcaps_of(directory.path)
-                if (found := self._open(place, name)) and found.elf
-            ]
-            found = self._open(directory, name)
-            # One of another architecture is passed over (open_verify), any other ends the search.
-            if found and found.elf and found.elf.architecture != architecture:
-                found = None
-            self._candidates[key] = found._replace(variants=tuple(variants)) if found else None
-        found = self._candidates[key]
-        return found._replace(directory=directory) if found else None
-
-    def _hwcaps_of(self, directory: ImagePath) -> tuple[_Directory, ...]:
-        if directory not in self._hwcaps:
-            resolution = self._root.follow(directory, "glibc-hwcaps/")
-            names = self._root.names(resolution.path) if resolution else ()
-            self._hwcaps[directory] = tuple(
-                self._directory(f"{directory}/glibc-hwcaps/{name}", ROOT) for name in names
-            )
-        return self._hwcaps[directory]
-
-    def _open(self, directory: _Directory, name: str) -> _Found | None:
-        if directory.path is None:
-            return None
-        path = directory.path / name
-        resolution = self._root.resolve(path)
-        if resolution is None:
-            return None
-        elf = self.elf(resolution.path)
-        return _Found(path, resolution.path, elf if elf and elf.is_loadable else None, directory)
+    def _path(self, item: _Object, text: str) -> tuple[Directory, ...]:
+        return self._search.path(text, item.found.parent, item.elf.architecture) if text else ()
 
     def _missing_versions(self, space: _Space) -> Iterator[MissingVersion]:
         """Yield what _dl_check_map_versions of glibc stops at. A library without any versions
@@ -485,7 +267,7 @@ class Loader:
                 provider = space.names.get(name)
                 if provider is None or not provider.elf.version_definitions:
                     continue
-                key = (item.real, provider.real)
+                key = (item.real, name, provider.real)
                 if key not in self._lacking:
                     held = set(provider.elf.version_definitions)
                     self._lacking[key] = tuple(
@@ -504,24 +286,11 @@ def _wanted(elf: ElfFile) -> Iterator[tuple[str, bool]]:
     yield from ((name, False) for name in elf.auxiliary)
 
 
-def _expanded(text: str, origin: ImagePath, tokens: dict[str, str]) -> str:
-    if "$" not in text:
-        return text
-    values = {"ORIGIN": origin.text.rstrip("/"), **tokens}
-    return _TOKEN.sub(lambda match: values[match[1] or match[2]], text)
-
-
-def _object(loader: _Object, found: _Found, elf: ElfFile) -> _Object:
-    directory = found.directory
-    return _Object(
-        found.path,
-        found.real,
-        elf,
-        loader,
-        directory.passed,
-        found.variants,
-        directory.configured,
-    )
+def _object(loader: _Object, name: str, found: Found) -> _Object | Missing:
+    if found.elf is None or found.elf.architecture != loader.elf.architecture:
+        return Missing(loader.real, name, (), f"{found.path} is nothing that it can load")
+    passed, configured = found.directory.passed, found.directory.configured
+    return _Object(found.path, found.real, found.elf, loader, passed, found.variants, configured)
 
 
 def _loaded(requester: _Object, name: str, item: _Object) -> Loaded:

@@ -1,0 +1,265 @@
+"""Where a system's loader looks for libraries: directories in order, and the files in them.
+
+The rules are those of ld.so(8) and glibc's elf/dl-load.c, and of musl's ldso/dynlink.c. No
+environment variable takes part: nothing sets LD_LIBRARY_PATH in an image.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+from typing import NamedTuple
+
+from rootfs_ansible.errors import ClosureError
+from rootfs_ansible.exporter.elf import Architecture, BrokenElfError, ElfFile, Libc, read_elf
+from rootfs_ansible.exporter.ldconfig import configured_directories
+from rootfs_ansible.exporter.platforms import PLATFORMS
+from rootfs_ansible.exporter.root import Root
+from rootfs_ansible.model.path import ROOT, ImagePath
+
+_LARGEST_PATH = 64 << 10
+
+_TOKEN = re.compile(r"\$(?:(ORIGIN|LIB|PLATFORM)(?![A-Za-z0-9_])|\{(ORIGIN|LIB|PLATFORM)\})")
+
+
+class Directory(NamedTuple):
+    """A directory of a search path, as ``text`` for messages; no ``path`` where it is absent.
+
+    ``passed`` are links and directories on the way there that ``path`` no longer names, because
+    a ``..`` followed them. ``configured``: only ld.so.conf names it.
+    """
+
+    text: str
+    path: ImagePath | None
+    passed: tuple[ImagePath, ...] = ()
+    configured: bool = False
+
+
+class Found(NamedTuple):
+    """The file that a search ends at: ``path`` as the loader opens it, ``real`` without links.
+
+    Without ``elf`` it is one that no loader takes. ``variants`` are the same library for newer
+    processors (glibc-hwcaps).
+    """
+
+    path: ImagePath
+    real: ImagePath
+    elf: ElfFile | None
+    directory: Directory
+    variants: tuple[ImagePath, ...] = ()
+
+
+class System(NamedTuple):
+    """What decides the directories that are searched for every object; ``bare`` is what
+    DF_1_NODEFLIB leaves of them."""
+
+    architecture: Architecture
+    libc: Libc
+    bare: bool
+
+
+class Search:
+    """The search paths of the system in ``root``; what is looked up is looked up once."""
+
+    def __init__(self, root: Root) -> None:
+        self._root = root
+        self._elfs: dict[ImagePath, ElfFile | None] = {}
+        self._paths: dict[tuple[str, ImagePath, Architecture], tuple[Directory, ...]] = {}
+        self._systems: dict[System, tuple[Directory, ...]] = {}
+        self._in_system: dict[tuple[System, str], Found | None] = {}
+        self._candidates: dict[tuple[Architecture, ImagePath, str], Found | None] = {}
+        self._hwcaps: dict[ImagePath, tuple[Directory, ...]] = {}
+
+    def elf(self, path: ImagePath) -> ElfFile | None:
+        """Return what the file at ``path`` (links followed) says to a loader; nothing where it
+        is no regular file, no ELF file, or a broken one."""
+        if path in self._elfs:
+            return self._elfs[path]
+        resolution = self._root.resolve(path)
+        if resolution is None:
+            return None
+        real = resolution.path
+        if real not in self._elfs:
+            try:
+                with self._root.open(real) as handle:
+                    self._elfs[real] = read_elf(handle)
+            except (BrokenElfError, ClosureError):
+                self._elfs[real] = None
+        return self._elfs[real]
+
+    @cached_property
+    def loaders(self) -> dict[tuple[Architecture, Libc], ImagePath]:
+        """The loaders that the root has."""
+        found: dict[tuple[Architecture, Libc], ImagePath] = {}
+        for known in PLATFORMS.values():
+            musl = [f"/lib/ld-musl-{name}.so.1" for name in known.musl]
+            for libc, texts in ((Libc.GLIBC, known.interpreters), (Libc.MUSL, musl)):
+                for path in map(ImagePath, texts):
+                    elf = self.elf(path)
+                    if elf is not None and elf.architecture == known.architecture:
+                        found.setdefault((known.architecture, libc), path)
+        return found
+
+    def expanded(self, text: str, origin: ImagePath, architecture: Architecture) -> str:
+        """Return ``text`` with the dynamic string tokens of ld.so(8) replaced."""
+        if "$" not in text:
+            return text
+        known = PLATFORMS.get(architecture)
+        values = {
+            "ORIGIN": origin.text.rstrip("/"),
+            "LIB": self._library(architecture),
+            "PLATFORM": known.token if known else "",
+        }
+        return _TOKEN.sub(lambda match: values[match[1] or match[2]], text)
+
+    def path(
+        self, text: str, origin: ImagePath, architecture: Architecture
+    ) -> tuple[Directory, ...]:
+        """Return the directories of an RPATH or RUNPATH; those relative to the working
+        directory are none that an image could answer for."""
+        if not text:
+            return ()
+        key = (text, origin, architecture)
+        if key not in self._paths:
+            self._paths[key] = tuple(
+                self._directory(part, origin)
+                for part in dict.fromkeys(self.expanded(text, origin, architecture).split(":"))
+                if part.startswith("/")
+            )
+        return self._paths[key]
+
+    def system(self, system: System) -> tuple[Directory, ...]:
+        """Return the directories that every object of ``system`` is searched in.
+
+        The sources of /etc/ld.so.cache are read in its stead: it can be stale, and an image has
+        none until one is made of the same sources.
+        """
+        if system not in self._systems:
+            musl = system.libc is Libc.MUSL
+            self._systems[system] = (
+                self._musl_directories(system.architecture)
+                if musl
+                else self._glibc_directories(system.architecture, system.bare)
+            )
+        return self._systems[system]
+
+    def in_system(self, system: System, name: str) -> Found | None:
+        """Return the file that ``name`` leads to in the directories of ``system``."""
+        if (system, name) not in self._in_system:
+            self._in_system[system, name] = next(
+                (
+                    found
+                    for directory in self.system(system)
+                    if (found := self.candidate(system.architecture, directory, name))
+                    # ldconfig records a library by the name that it gives itself.
+                    and (
+                        not directory.configured or not found.elf or found.elf.soname in ("", name)
+                    )
+                ),
+                None,
+            )
+        return self._in_system[system, name]
+
+    def candidate(
+        self, architecture: Architecture, directory: Directory, name: str
+    ) -> Found | None:
+        """Return the file that the loader meets in ``directory``.
+
+        It is the plain one, which runs everywhere; those in glibc-hwcaps, of which the machine
+        chooses at run time, come beside it. A file of another architecture is passed over
+        (``open_verify``); any other that cannot be loaded ends the search.
+        """
+        if directory.path is None:
+            return None
+        key = (architecture, directory.path, name)
+        if key not in self._candidates:
+            found = self._open(directory, name)
+            if found is not None and found.elf is not None:
+                if found.elf.architecture == architecture:
+                    found = found._replace(variants=self._variants(directory.path, name))
+                else:
+                    found = None
+            self._candidates[key] = found
+        found = self._candidates[key]
+        return found and found._replace(directory=directory)
+
+    def named(self, text: str, origin: ImagePath) -> Found | None:
+        """Return the file at the absolute path ``text``, which needs no search."""
+        above, _, name = text.rpartition("/")
+        return self._open(self._directory(above, origin), name)
+
+    def _open(self, directory: Directory, name: str) -> Found | None:
+        if directory.path is None:
+            return None
+        path = directory.path / name
+        resolution = self._root.resolve(path)
+        if resolution is None:
+            return None
+        elf = self.elf(resolution.path)
+        return Found(path, resolution.path, elf if elf and elf.is_loadable else None, directory)
+
+    def _variants(self, directory: ImagePath, name: str) -> tuple[ImagePath, ...]:
+        if directory not in self._hwcaps:
+            place = self._directory(f"{directory}/glibc-hwcaps", ROOT)
+            resolution = self._root.resolve(place.path) if place.path else None
+            self._hwcaps[directory] = tuple(
+                self._directory(f"{place.text}/{level}", ROOT)
+                for level in (self._root.names(resolution.path) if resolution else ())
+            )
+        found = (self._open(place, name) for place in self._hwcaps[directory])
+        return tuple(variant.path for variant in found if variant and variant.elf)
+
+    def _directory(self, text: str, origin: ImagePath) -> Directory:
+        """Return the directory that the absolute ``text`` leads to; of what is passed on the way,
+        that which ``origin`` is in is there anyway."""
+        resolution = self._root.follow(ROOT, f"{text}/")
+        normal = ImagePath(text or "/")
+        if resolution is None:
+            return Directory(normal.text, None)
+        if ".." not in text.split("/"):
+            return Directory(normal.text, normal)
+        passed = resolution.links + resolution.crossed
+        away = tuple(path for path in passed if not origin.is_below(path))
+        return Directory(resolution.path.text, resolution.path, away)
+
+    def _glibc_directories(self, architecture: Architecture, bare: bool) -> tuple[Directory, ...]:
+        """Return what /etc/ld.so.cache holds, then what glibc was built to search: Debian's own
+        directories, or its upstream's."""
+        library = self._library(architecture)
+        texts = dict.fromkeys((f"/{library}", f"/usr/{library}", "/lib", "/usr/lib"))
+        defaults = [ImagePath(text) for text in texts]
+        found = [
+            self._directory(path.text, ROOT)._replace(configured=path not in defaults)
+            for path in configured_directories(self._root)
+            if not (bare and any(path.is_below(default) for default in defaults))
+        ]
+        if not bare:
+            found += [self._directory(path.text, ROOT) for path in defaults]
+        return tuple(found)
+
+    def _musl_directories(self, architecture: Architecture) -> tuple[Directory, ...]:
+        """Return musl's search path: that of /etc/ld-musl-ARCH.path, or its default."""
+        text = "/lib:/usr/local/lib:/usr/lib"
+        loader = self.loaders.get((architecture, Libc.MUSL))
+        if loader is not None:
+            file = ImagePath(f"/etc/{loader.name.removesuffix('.so.1')}.path")
+            resolution = self._root.resolve(file)
+            if resolution is not None:
+                with self._root.open(resolution.path) as handle:
+                    text = handle.read(_LARGEST_PATH).decode("utf-8", "surrogateescape")
+        return tuple(
+            self._directory(part, ROOT)
+            for part in re.split("[:\n]", text.replace("\0", ""))
+            if part.startswith("/")
+        )
+
+    def _library(self, architecture: Architecture) -> str:
+        """Return ``$LIB``, which is also where the default directories are."""
+        known = PLATFORMS.get(architecture)
+        if known is None:
+            return "lib"
+        for triplet in known.triplets:
+            for directory in (f"/lib/{triplet}", f"/usr/lib/{triplet}"):
+                if self._root.resolve(ImagePath(directory)):
+                    return f"lib/{triplet}"
+        return known.library
