@@ -1,0 +1,42 @@
+"""A Node project, read on the controller."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.rootfs.builder.plugins.plugin_utils import node_project
+from ansible_collections.rootfs.builder.plugins.plugin_utils.action import RootfsAction
+
+
+class ActionModule(RootfsAction):
+    """Read a Node project, whatever the host's connection is."""
+
+    def perform(self, task_vars: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the project as plain values."""
+        _, arguments = self.validate_argument_spec(
+            {
+                "directory": {"type": "path", "required": True},
+                "workspace": {"type": "str", "default": ""},
+                "version": {"type": "str", "default": ""},
+                "distribution_version": {"type": "str", "default": ""},
+                "build": {"type": "str", "choices": ["auto", "true", "false"], "default": "auto"},
+                "command_needed": {"type": "bool", "default": True},
+            }
+        )
+        project = node_project.read(
+            Path(arguments["directory"]),
+            node_project.Request(
+                workspace=arguments["workspace"],
+                node_range=arguments["version"],
+                distribution_version=arguments["distribution_version"],
+                build=arguments["build"],
+                command_needed=arguments["command_needed"],
+            ),
+        )
+        return {
+            "changed": False,
+            "project": node_project.to_facts(project),
+            "warnings": list(project.warnings),
+        }

@@ -1,0 +1,380 @@
+"""The steps that compile a Node project in its build container.
+
+Standard library alone: this runs in the build container.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.rootfs.builder.plugins.module_utils import node_tools, node_tree
+from ansible_collections.rootfs.builder.plugins.module_utils.node_tree import Package, Selection
+
+Run = Callable[[list[str], str, dict[str, str]], tuple[int, str, str]]
+"""Runs a command in a directory with additions to its environment: code, output, errors."""
+
+_UNWANTED = 9
+"""The exit code of the check of node where its version is not one that is wanted."""
+_NETWORK_PROGRAMS = re.compile(r"(^|[;&|]\s*)(npx|pnpx|pnpm dlx|yarn dlx|npm exec)\s")
+_SHEBANG = re.compile(rb"#!\s*(\S+)(?:[ \t]+([^\r\n]*))?")
+
+
+class StepError(Exception):
+    """A step that failed: what, where, the tool's own lines, and the way out."""
+
+    def __init__(
+        self, what: str, where: str = "", lines: Iterable[str] = (), hint: str = ""
+    ) -> None:
+        super().__init__(what)
+        self.what, self.where, self.lines, self.hint = what, where, tuple(lines), hint
+
+    def __str__(self) -> str:
+        lines = [f"{self.where}: {self.what}" if self.where else self.what]
+        lines += [f"  {line}" for line in self.lines]
+        if self.hint:
+            lines.append(f"Hint: {self.hint}")
+        return "\n".join(lines)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the error in the form of every error of the collection."""
+        return {
+            "kind": "BuildError",
+            "what": self.what,
+            "where": self.where,
+            "hint": self.hint,
+            "details": list(self.lines),
+        }
+
+
+class NodeBuild:
+    """One project in one build container."""
+
+    def __init__(
+        self,
+        prefix: Path,
+        project: Mapping[str, Any],
+        run: Run,
+        base: Mapping[str, str],
+        *,
+        registry: str,
+        secrets: Path,
+    ) -> None:
+        self.prefix = prefix
+        self.warnings: list[str] = []
+        self._project = project
+        self._run_command = run
+        self._base = base
+        self._secrets = secrets
+        self._app = (prefix / project["directory"]).resolve()
+        manager = project["package_manager"]
+        self._manager = node_tools.Manager(
+            manager["name"], manager["version"], manager["lock"], manager["lock_version"]
+        )
+        node = Path(project["node"])
+        self._environment = node_tools.environment(
+            base, prefix=str(node.parent.parent), registry=registry
+        )
+        self._path = f"{node_tools.TOOLS}/bin:{base.get('PATH', '')}"
+
+    # Steps
+
+    def fetch(self) -> None:
+        """Fetch the dependencies with no script run, and leave only those that are needed."""
+        self._check_node()
+        self._install_manager()
+        secret = self._secret_environment()
+        workspace = ""
+        if self._project["directory"] != ".":
+            workspace = node_tree.read(self._app).name
+        for command in self._manager.fetch(development=self._development, workspace=workspace):
+            code, output, errors = self._run(command, self.prefix, {"CI": "true", **secret})
+            if code:
+                lines = node_tools.cleaned(output, errors)
+                raise StepError(
+                    f"{' '.join(command[:2])} failed",
+                    "the dependencies could not be fetched",
+                    lines,
+                    node_tools.fetch_advice(self._manager, lines),
+                )
+        selection = self._select(development=self._development)
+        node_tree.prune(self.prefix, selection, final=False)
+
+    def scripts(self, hooks: Iterable[str], *, offline: bool) -> list[str]:
+        """Run the install scripts of the dependencies, then the project's own ``hooks``."""
+        selection = self._select(development=self._development)
+        ran: list[str] = []
+        failed: dict[Path, str] = {}
+        required = self._select(development=self._development, optional=False).packages
+        for package in selection.installed:
+            if not self._may_run(package):
+                continue
+            for event in node_tree.INSTALL_SCRIPTS:
+                if event not in package.scripts:
+                    continue
+                try:
+                    self._script(package, event, offline=offline)
+                except StepError as error:
+                    if package.directory in required:
+                        raise
+                    failed[package.directory] = f"{error.what}: {error.lines[-1:]}"
+                    break
+                ran.append(f"{package.name} {event}")
+        self._remove_failed(selection, failed)
+        wanted = set(hooks)
+        for package in selection.local:
+            for event in (name for name in node_tree.INSTALL_SCRIPTS if name in wanted):
+                if event in package.scripts and self._has_programs(package, event):
+                    self._script(package, event, offline=offline)
+                    ran.append(f"{package.name} {event}")
+        return ran
+
+    def build(self, *, offline: bool) -> list[str]:
+        """Run the build scripts with the project's own package manager."""
+        ran = []
+        for name in self._project["builds"]:
+            directory = (self.prefix / name).resolve()
+            package = node_tree.read(directory)
+            path = node_tools.program_path(str(directory), self._path)
+            command = (self._manager.name, "run", "build")
+            code, output, errors = self._run(command, directory, {"PATH": path})
+            if code:
+                lines = node_tools.cleaned(output, errors)
+                raise StepError(
+                    f"the build script failed (exit code {code}): {package.scripts['build']}",
+                    package.name,
+                    lines,
+                    node_tools.script_advice(package.name, lines, offline=offline),
+                )
+            ran.append(f"{package.name} build")
+        return ran
+
+    def finish(self, files: Iterable[str], excluding: Iterable[str]) -> dict[str, Any]:
+        """Leave what production needs, and return what the image runs and ships."""
+        selection = self._select(development=False)
+        node_tree.prune(self.prefix, selection, final=True)
+        homes = {self.prefix, *(self.prefix / item["directory"] for item in self._workspaces())}
+        excluded = {f"{home.resolve()}/node_modules" for home in homes}
+        paths: set[str] = set()
+        for package in selection.local:
+            shipped = self._shipped(package)
+            if package.directory == self._app and files:
+                shipped = {"paths": list(files), "excluding": []}
+            paths |= {f"{package.directory}/{path}" for path in shipped["paths"]} or {
+                str(package.directory)
+            }
+            excluded |= {
+                f"{package.directory}/{glob}" for glob in (*shipped["excluding"], *excluding)
+            }
+        return {
+            "command": self._command(selection),
+            "dependencies": [
+                str(path) for path in node_tree.modules_directories(self.prefix, selection)
+            ],
+            "files": sorted(paths),
+            "excluding": sorted(excluded),
+        }
+
+    # Parts
+
+    @property
+    def _development(self) -> bool:
+        return bool(self._project["builds"])
+
+    def _workspaces(self) -> list[dict[str, Any]]:
+        return list(self._project["workspaces"])
+
+    def _select(self, *, development: bool, optional: bool = True) -> Selection:
+        """Return what the app needs; a root needs its workspaces, as npm has it."""
+        starts = [self._app]
+        if self._app == self.prefix.resolve():
+            starts += [(self.prefix / item["directory"]).resolve() for item in self._workspaces()]
+        elif development:
+            starts.append(self.prefix.resolve())
+        return node_tree.select(
+            self.prefix, tuple(starts), development=development, optional=optional
+        )
+
+    def _check_node(self) -> None:
+        """See that the node at hand is one the project wants, with npm's own semver."""
+        wanted = self._project["node_range"]
+        if not wanted:
+            return
+        modules = "/usr/local/lib/node_modules/npm/node_modules:/usr/share/nodejs"
+        code, output, errors = self._run(
+            (
+                self._project["node"],
+                "-e",
+                "process.exit(require('semver').satisfies(process.version, process.argv[1],"
+                " {loose: true}) ? 0 : 9)",
+                wanted,
+            ),
+            Path("/"),
+            {"NODE_PATH": modules},
+        )
+        if code == _UNWANTED:
+            _, version, _ = self._run((self._project["node"], "--version"), Path("/"), {})
+            raise StepError(
+                f"the node of the build image is {version.strip()}, the project wants {wanted}",
+                hint="set stack_node_distribution_version to the version that the distribution has",
+            )
+        if code:
+            raise StepError("node does not run", lines=node_tools.cleaned(output, errors))
+
+    def _install_manager(self) -> None:
+        wanted = self._manager.package
+        if not wanted:
+            return
+        command = ("npm", "install", "--global", "--ignore-scripts", "--loglevel=error")
+        secret = self._secret_environment()
+        code, output, errors = self._run(
+            (*command, "--prefix", node_tools.TOOLS, wanted), Path("/"), secret
+        )
+        if code:
+            lines = node_tools.cleaned(output, errors)
+            raise StepError(
+                f"{wanted} could not be fetched",
+                "package manager",
+                lines,
+                "set packageManager to a version that the registry has",
+            )
+
+    def _secret_environment(self) -> dict[str, str]:
+        """Return what only the fetch sees: an npmrc, and tokens that an npmrc names."""
+        found = {}
+        for path in sorted(self._secrets.iterdir()) if self._secrets.is_dir() else ():
+            if path.name in ("npmrc", ".npmrc"):
+                found["npm_config_userconfig"] = str(path)
+            elif re.fullmatch(r"[A-Z][A-Z0-9_]*", path.name):
+                found[path.name] = path.read_text(encoding="utf-8").strip()
+        return found
+
+    def _may_run(self, package: Package) -> bool:
+        policy = self._project["scripts_policy"]
+        if package.name in policy["never"]:
+            return False
+        return bool(policy["everyone"]) or package.name in policy["only"]
+
+    def _script(self, package: Package, event: str, *, offline: bool) -> None:
+        line = package.scripts[event]
+        directory = str(package.directory)
+        told = node_tools.script_environment(
+            package.manifest, event=event, line=line, directory=directory, start=str(self._app)
+        )
+        told["PATH"] = node_tools.program_path(directory, self._path)
+        code, output, errors = self._run(("sh", "-c", line), package.directory, told)
+        if code:
+            lines = node_tools.cleaned(output, errors)
+            version = package.manifest.get("version", "")
+            raise StepError(
+                f"the {event} script failed (exit code {code}): {line}",
+                f"{package.name}@{version}" if version else package.name,
+                lines,
+                node_tools.script_advice(package.name, lines, offline=offline),
+            )
+
+    def _has_programs(self, package: Package, event: str) -> bool:
+        """Say whether a hook of the project can run with what is installed.
+
+        A production install has no development dependencies, and what only they bring (husky, a
+        check of the package manager by way of npx) is meant for a developer's checkout.
+        """
+        line = package.scripts[event]
+        name = line.split()[0]
+        path = node_tools.program_path(str(package.directory), self._path)
+        networked = _NETWORK_PROGRAMS.search(line)
+        plain = re.fullmatch(r"[\w@.-]+", name) and "=" not in name
+        if networked or (plain and not shutil.which(name, path=path)):
+            self.warnings.append(
+                f"the {event} script of {package.name} was not run, as what it runs is not"
+                f" installed: {line}"
+            )
+            return False
+        return True
+
+    def _remove_failed(self, selection: Selection, failed: dict[Path, str]) -> None:
+        """Remove optional packages that failed, and those that cannot do without them (as npm)."""
+        for directory, why in failed.items():
+            name = selection.packages[directory].name
+            self.warnings.append(f"the optional package {name} is left out: {why}")
+        gone = set(failed)
+        while gone:
+            for directory in gone:
+                shutil.rmtree(directory, ignore_errors=True)
+            gone = {
+                package.directory
+                for package in selection.installed
+                if package.directory.is_dir()
+                for name in package.requirements
+                if selection.found.get((package.directory, name)) in gone
+            }
+
+    def _shipped(self, package: Package) -> dict[str, list[str]]:
+        if package.directory == self._app:
+            return dict(self._project["shipped"])
+        for item in self._workspaces():
+            if (self.prefix / item["directory"]).resolve() == package.directory:
+                return dict(item["shipped"])
+        return {"paths": [], "excluding": []}
+
+    def _command(self, selection: Selection) -> list[str]:
+        """Return the command with its program resolved; ``StepError`` where it starts nothing."""
+        command = self._project["command"]
+        arguments = list(command["arguments"])
+        if not arguments:
+            return []
+        node = self._project["node"]
+        if command["program"]:
+            app = selection.packages[self._app]
+            found = node_tree.program(command["program"], app, self.prefix)
+            if found is None:
+                raise StepError(
+                    f"{command['origin']} runs {command['program']}, which no production"
+                    " dependency brings",
+                    hint="set rootfs_command (such as [node, dist/index.js]), or add the package"
+                    " that brings it to dependencies",
+                )
+            return [*_interpreter(found, node), str(found), *arguments[1:]]
+        script = next((word for word in arguments[1:] if not word.startswith("-")), "")
+        if arguments[0] == node and script and not _loadable(self._app / script):
+            raise StepError(
+                f"{command['origin']} runs {script}, which is not there after the build",
+                hint="see stack_node_build, or set rootfs_command",
+            )
+        return arguments
+
+    def _run(
+        self, command: Iterable[str], directory: Path, more: Mapping[str, str]
+    ) -> tuple[int, str, str]:
+        told = {"PATH": self._path, **self._environment, **more}
+        return self._run_command(list(command), str(directory), told)
+
+
+def _interpreter(path: Path, node: str) -> list[str]:
+    with path.open("rb") as stream:
+        head = stream.readline(256)
+    if head.startswith(b"\x7fELF"):
+        return []
+    found = _SHEBANG.match(head)
+    if found is None:
+        return [node]
+    words = [found[1].decode(), *(found[2] or b"").decode().split()]
+    if words[0].endswith("/env"):
+        words = [word for word in words[1:] if word != "-S"]
+    if words[:1] and Path(words[0]).name in ("node", "nodejs"):
+        return [node, *words[1:]]
+    raise StepError(
+        f"{path} is run by {words[0]}, which the image does not have",
+        hint="set rootfs_command to a program of node",
+    )
+
+
+def _loadable(path: Path) -> bool:
+    """Say whether node would find a file by this name (Node.js, modules, LOAD_AS_FILE)."""
+    names = [path, *(path.with_name(path.name + suffix) for suffix in (".js", ".cjs", ".mjs"))]
+    return any(name.is_file() for name in names) or any(
+        (path / name).is_file() for name in ("index.js", "package.json")
+    )

@@ -1,0 +1,264 @@
+"""The package managers of Node: their commands, their environment, and what their output means.
+
+Standard library alone: this runs in the build container.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+TOOLS = "/opt/rootfs-tools"
+"""Where a package manager that the project asks for is installed; no layer takes from there."""
+
+_MANAGER_PACKAGES = {
+    # The version of a lock file's format, and the releases that write it.
+    ("yarn", "1"): "yarn@1",
+    ("yarn", "4"): "@yarnpkg/cli-dist@2",
+    ("yarn", "5"): "@yarnpkg/cli-dist@3",
+    ("yarn", "6"): "@yarnpkg/cli-dist@3",
+    ("yarn", "7"): "@yarnpkg/cli-dist@3",
+    ("pnpm", "5.3"): "pnpm@6",
+    ("pnpm", "5.4"): "pnpm@7",
+    ("pnpm", "6.0"): "pnpm@8",
+    ("pnpm", "6.1"): "pnpm@8",
+    ("pnpm", ""): "pnpm@10",
+    ("pnpm", "9.0"): "pnpm@10",
+}
+
+_QUIET = {
+    "COREPACK_ENABLE_STRICT": "0",
+    "DISABLE_OPENCOLLECTIVE": "1",
+    "DO_NOT_TRACK": "1",
+    "HUSKY": "0",
+    "NEXT_TELEMETRY_DISABLED": "1",
+    "NO_UPDATE_NOTIFIER": "1",
+    "YARN_ENABLE_TELEMETRY": "0",
+    "npm_config_audit": "false",
+    "npm_config_fund": "false",
+    "npm_config_update_notifier": "false",
+    "npm_config_yes": "false",
+}
+"""What keeps programs from asking, reporting or greeting."""
+
+_ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07]*\x07|\r(?!\n)")
+_NOISE = re.compile(
+    r"^(npm (ERR!|error|notice)\s*$|npm (ERR!|error) (A complete log of this run|\s+/\S*_logs/)"
+    r"|npm notice|npm (WARN|warn)|npm (ERR!|error) code (EUSAGE|1)$|gyp verb|gyp http|\s*$)"
+)
+_NO_NETWORK = re.compile(
+    r"ENOTFOUND|EAI_AGAIN|ENETUNREACH|ECONNREFUSED|ETIMEDOUT|getaddrinfo|fetch failed"
+    r"|[Nn]etwork is unreachable|Could not resolve host|Temporary failure in name resolution"
+)
+_COMPILE_ERROR = re.compile(r"\b(fatal )?error\b[: ]|Error:|No package '")
+_MISSING_HEADER = re.compile(r"fatal error: (\S+\.h\S*): No such file|No package '([^']+)' found")
+_LONGEST = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Manager:
+    """Who installs the dependencies; ``version`` and ``lock`` are empty where none is asked."""
+
+    name: str
+    version: str = ""
+    lock: str = ""
+    lock_version: str = ""
+
+    @property
+    def is_berry(self) -> bool:
+        """Whether it is yarn 2 or later, another program than yarn 1."""
+        if self.name != "yarn":
+            return False
+        major = self.version.partition(".")[0] or self.lock_version or "1"
+        return major != "1"
+
+    @property
+    def package(self) -> str:
+        """The npm package that brings it, with its version; empty for the npm at hand."""
+        if self.version:
+            name = "@yarnpkg/cli-dist" if self.is_berry else self.name
+            return f"{name}@{self.version}"
+        if self.name == "npm":
+            return ""
+        default = "@yarnpkg/cli-dist@4" if self.name == "yarn" and self.is_berry else "yarn@1"
+        if self.name == "pnpm":
+            default = "pnpm@10"
+        return _MANAGER_PACKAGES.get((self.name, self.lock_version), default)
+
+    def fetch(self, *, development: bool, workspace: str) -> tuple[tuple[str, ...], ...]:
+        """Return the commands that fetch the dependencies and run none of their scripts.
+
+        ``workspace`` is the name of the workspace that is built, empty for the root.
+        """
+        if self.name == "pnpm":
+            frozen = ("--frozen-lockfile",) if self.lock else ("--no-lockfile",)
+            production = () if development else ("--prod",)
+            return (("pnpm", "install", "--ignore-scripts", *frozen, *production),)
+        if self.is_berry:
+            frozen = ("--immutable",) if self.lock else ("--no-immutable",)
+            everything = ("yarn", "install", "--mode=skip-build", *frozen)
+            if development or int(self.lock_version or 0) < 8 or not self.lock:
+                return (everything,)
+            # Focus does not compare the lock; the first command does, and fetches nothing.
+            focus = ("yarn", "workspaces", "focus", "--production")
+            return (
+                ("yarn", "install", "--mode=update-lockfile", "--immutable"),
+                (*focus, workspace) if workspace else focus,
+            )
+        if self.name == "yarn":
+            frozen = ("--frozen-lockfile",) if self.lock else ("--no-lockfile",)
+            production = f"--production={'false' if development else 'true'}"
+            quiet = ("--non-interactive", "--no-progress")
+            return (("yarn", "install", "--ignore-scripts", production, *frozen, *quiet),)
+        verb = ("ci",) if self.lock else ("install", "--no-package-lock")
+        kinds = "--include=dev" if development else "--omit=dev"
+        return (("npm", *verb, "--ignore-scripts", kinds, "--loglevel=error"),)
+
+
+def environment(base: Mapping[str, str], *, prefix: str, registry: str) -> dict[str, str]:
+    """Return what every tool is told besides ``base``, the container's own environment.
+
+    ``prefix`` is that of node: its headers are below it, so that no addon fetches them.
+    """
+    told = {**_QUIET, "npm_config_nodedir": prefix, "JOBS": "max"}
+    told |= {
+        # pnpm and yarn would fetch another version of themselves, or not use node_modules.
+        "npm_config_manage_package_manager_versions": "false",
+        "npm_config_verify_deps_before_run": "false",
+        "pnpm_config_manage_package_manager_versions": "false",
+        "pnpm_config_verify_deps_before_run": "false",
+        "YARN_ENABLE_GLOBAL_CACHE": "true",
+        "YARN_ENABLE_SCRIPTS": "false",
+        "YARN_IGNORE_PATH": "1",
+        "YARN_NODE_LINKER": "node-modules",
+        "YARN_NM_MODE": "classic",
+    }
+    # Yarn 2 and later read no environment variable that others do.
+    for name, known in (
+        ("YARN_HTTPS_CA_FILE_PATH", ("npm_config_cafile", "SSL_CERT_FILE")),
+        ("YARN_HTTP_PROXY", ("HTTP_PROXY", "http_proxy")),
+        ("YARN_HTTPS_PROXY", ("HTTPS_PROXY", "https_proxy")),
+    ):
+        value = next((base[other] for other in known if base.get(other)), "")
+        if value:
+            told[name] = value
+    if registry:
+        told |= {
+            "npm_config_registry": registry,
+            "YARN_REGISTRY": registry,
+            "YARN_NPM_REGISTRY_SERVER": registry.rstrip("/"),
+        }
+        if registry.startswith("http://"):
+            host = registry.removeprefix("http://").partition("/")[0].partition(":")[0]
+            told["YARN_UNSAFE_HTTP_WHITELIST"] = host
+    return told
+
+
+def script_environment(
+    manifest: Mapping[str, object], *, event: str, line: str, directory: str, start: str
+) -> dict[str, str]:
+    """Return the environment that npm gives the script of a package (npm-run-script(1))."""
+    found = {
+        "INIT_CWD": start,
+        "npm_command": "rebuild",
+        "npm_lifecycle_event": event,
+        "npm_lifecycle_script": line,
+        "npm_node_execpath": "node",
+        "npm_package_json": f"{directory}/package.json",
+        "npm_package_name": str(manifest.get("name", "")),
+        "npm_package_version": str(manifest.get("version", "")),
+    }
+    config = manifest.get("config")
+    for name, value in config.items() if isinstance(config, dict) else ():
+        if isinstance(value, str | int | float):
+            found[f"npm_package_config_{name}"] = str(value)
+    return found
+
+
+def program_path(directory: str, base: str) -> str:
+    """Return the PATH of a script: every node_modules/.bin above its package, then ``base``."""
+    places = []
+    at = directory
+    while at not in ("", "/"):
+        if not at.endswith("/node_modules"):
+            places.append(f"{at}/node_modules/.bin")
+        at = at.rpartition("/")[0]
+    return ":".join((*places, base))
+
+
+def cleaned(*outputs: str) -> tuple[str, ...]:
+    """Return the lines of a tool's output that say something, the last ones of many.
+
+    Where the first error of a long output is not among them, the lines around it come first.
+    """
+    lines = [
+        line.rstrip()
+        for output in outputs
+        for line in _ANSI.sub("", output).splitlines()
+        if not _NOISE.match(line)
+    ]
+    if len(lines) <= _LONGEST:
+        return tuple(lines)
+    tail = lines[-_LONGEST:]
+    first = next((at for at, line in enumerate(lines) if _COMPILE_ERROR.search(line)), None)
+    if first is None or first >= len(lines) - _LONGEST:
+        return ("…", *tail)
+    return ("…", *lines[max(0, first - 3) : first + 15], "…", *tail[len(tail) // 2 :])
+
+
+def fetch_advice(manager: Manager, lines: Iterable[str]) -> str:
+    """Return what to do about dependencies that could not be fetched."""
+    text = "\n".join(lines)
+    missing = re.search(
+        r"404\s+'?([@\w./-]+?)@[^ ']*'? is not in|/([@\w.%-]+(?:/[\w.-]+)?): Not found"
+        r"|Couldn't find package \"([^\"]+)\"|Package not found.*?([@\w./-]+)@",
+        text,
+    )
+    if re.search(
+        r"E404|404 Not Found|Not Found - 404|Couldn't find package|NO_MATCHING|ETARGET", text
+    ):
+        name = next((group for group in (missing.groups() if missing else ()) if group), "")
+        said = f"the dependency {name} does not exist" if name else "a dependency does not exist"
+        return f"{said} in the registry: correct it in package.json, or set stack_node_registry"
+    if re.search(
+        r"in sync|EUSAGE|ERR_PNPM_OUTDATED_LOCKFILE|needs to be updated|YN0028|frozen-lockfile",
+        text,
+    ):
+        install = {"npm": "npm install", "pnpm": "pnpm install", "yarn": "yarn install"}
+        return (
+            f"{manager.lock} does not agree with package.json: run {install[manager.name]} and"
+            f" commit {manager.lock}"
+        )
+    if re.search(r"ENOENT.*\bgit\b|spawn git|git: not found|git ls-remote|Host key", text):
+        return (
+            "a dependency comes from a git repository: set rootfs_build_packages: [git], and see"
+            " that its host can be reached"
+        )
+    if re.search(r"E401|E403|401 Unauthorized|403 Forbidden|Unauthenticated", text):
+        return "give the registry's token: rootfs_secrets: {npmrc: FILE} (see the role's README)"
+    if re.search(r"SELF_SIGNED|UNABLE_TO_(VERIFY|GET_ISSUER)|certificate", text):
+        return "set rootfs_build_ca_bundle to the certificates of your network"
+    if _NO_NETWORK.search(text):
+        return "the registry was not reached: see stack_node_registry and rootfs_build_proxy"
+    return ""
+
+
+def script_advice(name: str, lines: Iterable[str], *, offline: bool) -> str:
+    """Return what to do about a script of the package ``name`` that failed."""
+    text = "\n".join(lines)
+    missing = _MISSING_HEADER.search(text)
+    if missing:
+        what = missing[1] or f"{missing[2]}.pc"
+        return (
+            f"{what} is missing: name the Debian package that has it in rootfs_build_packages"
+            " (such as [libcairo2-dev])"
+        )
+    if offline and _NO_NETWORK.search(text):
+        return (
+            f"{name} wanted the network, which scripts do not have. Its ways out: a variable of"
+            " its own in rootfs_build_env that names a local file or skips the download, a"
+            " Debian -dev package in rootfs_build_packages to compile against, or"
+            " stack_node_scripts_network: true"
+        )
+    return ""

@@ -1,0 +1,168 @@
+"""Compiling a Node project, in its build container."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: node_compile
+short_description: Compile a Node project
+description:
+  - Runs in a build container that has the project's sources, one step after the other.
+  - C(fetch) fetches the dependencies and runs none of their scripts. C(scripts) runs the install
+    scripts of what is needed, and compiles addons. C(build) runs the C(build) scripts. C(finish)
+    leaves in C(node_modules) what production needs, and says what is to be shipped.
+author: the rootfs-ansible founders
+version_added: 0.1.0
+options:
+  step:
+    description: What is done.
+    type: str
+    required: true
+    choices: [fetch, scripts, build, finish]
+  prefix:
+    description: The directory of the sources.
+    type: path
+    required: true
+  project:
+    description: The project, as M(rootfs.builder.node_project) returns it.
+    type: dict
+    required: true
+  registry:
+    description: The npm registry; by default the one that the project or npm itself names.
+    type: str
+    default: ""
+  hooks:
+    description:
+      - The scripts of the project itself that run as part of the installation.
+    type: list
+    elements: str
+    default: [install, postinstall]
+  offline:
+    description: Whether the container has no network, which decides what an error advises.
+    type: bool
+    default: true
+  files:
+    description:
+      - What of the app is shipped, as paths below its directory; by default what the field
+        C(files) of C(package.json) says, or all of it.
+    type: list
+    elements: str
+    default: []
+  excluding:
+    description: What of the app is never shipped, as globs below each package of the sources.
+    type: list
+    elements: str
+    default: []
+attributes:
+  check_mode:
+    description: Is not run in check mode.
+    support: none
+  diff_mode:
+    description: Has no difference to show.
+    support: none
+"""
+
+EXAMPLES = r"""
+- name: Fetch the dependencies, and run none of their scripts
+  rootfs.builder.node_compile:
+    step: fetch
+    prefix: /app
+    project: "{{ rootfs_project.node }}"
+"""
+
+RETURN = r"""
+packages:
+  description: The scripts that were run, as C(PACKAGE SCRIPT).
+  returned: steps scripts and build
+  type: list
+  elements: str
+compiled:
+  description: What the build found out.
+  returned: step finish
+  type: dict
+  contains:
+    command:
+      description: The command of the image in exec form.
+      type: list
+      elements: str
+    dependencies:
+      description: The node_modules directories to ship.
+      type: list
+      elements: str
+    files:
+      description: The paths and globs of the app to ship.
+      type: list
+      elements: str
+    excluding:
+      description: The globs of the app's files that are not shipped.
+      type: list
+      elements: str
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.rootfs.builder.plugins.module_utils.node_build import NodeBuild, StepError
+
+SECRETS = Path("/run/rootfs/secrets")
+
+
+def main() -> None:
+    """Run one step."""
+    module = AnsibleModule(
+        argument_spec={
+            "step": {
+                "type": "str",
+                "required": True,
+                "choices": ["fetch", "scripts", "build", "finish"],
+            },
+            "prefix": {"type": "path", "required": True},
+            "project": {"type": "dict", "required": True},
+            "registry": {"type": "str", "default": ""},
+            "hooks": {"type": "list", "elements": "str", "default": ["install", "postinstall"]},
+            "offline": {"type": "bool", "default": True},
+            "files": {"type": "list", "elements": "str", "default": []},
+            "excluding": {"type": "list", "elements": "str", "default": []},
+        },
+        supports_check_mode=False,
+    )
+    arguments = module.params
+
+    def run(
+        command: list[str], directory: str, environment: dict[str, str]
+    ) -> tuple[int, str, str]:
+        # An undecodable byte of a tool's output is no reason to fail.
+        answer: tuple[int, str, str] = module.run_command(
+            command, cwd=directory, environ_update=environment, errors="surrogate_then_replace"
+        )
+        return answer
+
+    build = NodeBuild(
+        Path(arguments["prefix"]),
+        arguments["project"],
+        run,
+        dict(os.environ),
+        registry=arguments["registry"],
+        secrets=SECRETS,
+    )
+    result: dict[str, Any] = {"changed": True}
+    try:
+        if arguments["step"] == "fetch":
+            build.fetch()
+        elif arguments["step"] == "scripts":
+            result["packages"] = build.scripts(arguments["hooks"], offline=arguments["offline"])
+        elif arguments["step"] == "build":
+            result["packages"] = build.build(offline=arguments["offline"])
+        else:
+            result["compiled"] = build.finish(arguments["files"], arguments["excluding"])
+    except StepError as error:
+        module.fail_json(msg=str(error), error=error.to_json())
+    for warning in build.warnings:
+        module.warn(warning)
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
