@@ -19,6 +19,7 @@ from rootfs_ansible.store.layout import read_fragment
 
 IN_MEMORY = "/run/rootfs"
 EXPORTED = "/var/tmp/rootfs-export"  # noqa: S108 (in the container, which is removed)
+PYTHON = "/usr/bin/python3"
 REFUSED = 3
 
 
@@ -39,7 +40,7 @@ class ActionModule(RootfsAction):
             task_vars.get("rootfs_project") or {},
         )
         with build.store.scratch() as directory:
-            self._run(request, directory)
+            self._run(request, directory, task_vars)
             fragment = read_fragment(directory)
             for layer in fragment.layers:
                 name = f"{layer.name}.tar"
@@ -55,14 +56,16 @@ class ActionModule(RootfsAction):
             "omitted": len(fragment.omitted),
         }
 
-    def _run(self, request: ExportRequest, directory: Path) -> None:
+    def _run(
+        self, request: ExportRequest, directory: Path, task_vars: Mapping[str, Any]
+    ) -> None:
         program = directory / "exporter.pyz"
         exporter.zipapp(program)
         asked = directory / "request.json"
         asked.write_text(json.dumps(request.to_json()), encoding="utf-8")
         for path in (program, asked):
             self._connection.put_file(str(path), f"{IN_MEMORY}/{path.name}")
-        python = self._templar.template(self._task_python())
+        python = self._templar.template(task_vars.get("ansible_python_interpreter", PYTHON))
         answer = self._low_level_execute_command(
             f"{python} {IN_MEMORY}/{program.name} --root / --request {IN_MEMORY}/{asked.name}"
             f" --output {EXPORTED}",
@@ -78,9 +81,6 @@ class ActionModule(RootfsAction):
                 hint="this is a defect of rootfs-ansible; please report it with these lines",
             )
         self._connection.fetch_file(f"{EXPORTED}/fragment.json", str(directory / "fragment.json"))
-
-    def _task_python(self) -> str:
-        return "{{ ansible_python_interpreter | default('/usr/bin/python3') }}"
 
     def _outputs(
         self, build: Build, stage: str, task_vars: Mapping[str, Any]

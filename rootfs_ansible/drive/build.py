@@ -163,7 +163,7 @@ class Build:
             outputs=_parsed(declared, Output.from_json, "outputs"),
             scope=Scope.BUILD if stage == "compile" else Scope.ALL,
             epoch=self._epoch,
-            prune=_parsed(stack.prune, Prune.from_json, "prune"),
+            prune=_parsed(stack.prune if stage == "compile" else [], Prune.from_json, "prune"),
             companions=_parsed(companions, Companion.from_json, "companions"),
             provided=tuple(entry.path for fragment in lower for entry in fragment.entries),
             recorded=tuple(package.name for fragment in lower for package in fragment.packages),
