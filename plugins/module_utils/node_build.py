@@ -161,6 +161,7 @@ class NodeBuild:
         paths: set[str] = set()
         for package in selection.local:
             shipped = self._shipped(package)
+            shipped["paths"] = _present(package.directory, shipped["paths"])
             if package.directory == self._app and files:
                 shipped = {"paths": list(files), "excluding": []}
             paths |= {f"{package.directory}/{path}" for path in shipped["paths"]} or {
@@ -378,3 +379,17 @@ def _loadable(path: Path) -> bool:
     return any(name.is_file() for name in names) or any(
         (path / name).is_file() for name in ("index.js", "package.json")
     )
+
+
+def _present(directory: Path, names: Iterable[str]) -> list[str]:
+    """Return the names and globs of package.json that match something, as ``npm pack`` takes them.
+
+    A script may be named without its suffix, as ``require`` finds it.
+    """
+    present = []
+    for name in names:
+        for path in (name, *(f"{name}{suffix}" for suffix in (".js", ".json", ".node"))):
+            if any(directory.glob(path)):
+                present.append(path)
+                break
+    return present
