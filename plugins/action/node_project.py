@@ -13,11 +13,12 @@ from ansible_collections.rootfs.builder.plugins.plugin_utils.action import Rootf
 class ActionModule(RootfsAction):
     """Read a Node project, whatever the host's connection is."""
 
-    def perform(self, task_vars: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the project as plain values."""
+    def perform(self, task_vars: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002 - the base's
+        """Return the project as plain values, also as the fact ``rootfs_project``."""
         _, arguments = self.validate_argument_spec(
             {
                 "directory": {"type": "path", "required": True},
+                "prefix": {"type": "path", "required": True},
                 "workspace": {"type": "str", "default": ""},
                 "version": {"type": "str", "default": ""},
                 "distribution_version": {"type": "str", "default": ""},
@@ -35,8 +36,10 @@ class ActionModule(RootfsAction):
                 command_needed=arguments["command_needed"],
             ),
         )
+        facts = node_project.to_facts(project, arguments["prefix"])
         return {
             "changed": False,
-            "project": node_project.to_facts(project),
+            "ansible_facts": {"rootfs_project": facts},
+            "project": facts,
             "warnings": list(project.warnings),
         }

@@ -24,7 +24,7 @@ options:
     type: path
     required: true
   project:
-    description: The project, as M(rootfs.builder.node_project) returns it.
+    description: The project, as C(node) of what M(rootfs.builder.node_project) returns.
     type: dict
     required: true
   registry:
@@ -77,7 +77,7 @@ packages:
   type: list
   elements: str
 compiled:
-  description: What the build found out.
+  description: What the build found out, also as the fact C(rootfs_compiled).
   returned: step finish
   type: dict
   contains:
@@ -156,7 +156,8 @@ def main() -> None:
         elif arguments["step"] == "build":
             result["packages"] = build.build(offline=arguments["offline"])
         else:
-            result["compiled"] = build.finish(arguments["files"], arguments["excluding"])
+            compiled = build.finish(arguments["files"], arguments["excluding"])
+            result |= {"compiled": compiled, "ansible_facts": {"rootfs_compiled": compiled}}
     except StepError as error:
         module.fail_json(msg=str(error), error=error.to_json())
     for warning in build.warnings:

@@ -18,6 +18,11 @@ options:
       - The directory of the app. It may be a member of a workspace whose root lies above it.
     type: path
     required: true
+  prefix:
+    description:
+      - Where the sources are in the build container and the app is in the image.
+    type: path
+    required: true
   workspace:
     description:
       - The workspace to build, by the name of its package or its directory below the root.
@@ -32,14 +37,15 @@ options:
   distribution_version:
     description:
       - The version of node that the distribution has. Where it lies outside of the range,
-        RV(project.toolchain) is the range; otherwise RV(project.toolchain) is empty.
+        RV(project.toolchain) is the range; otherwise it is empty.
     type: str
     default: ""
-  node:
+  build:
     description:
-      - The path of node in the image.
-    type: path
-    default: /usr/bin/node
+      - Whether the C(build) script runs. V(auto) is where there is one.
+    type: str
+    choices: [auto, "true", "false"]
+    default: auto
   command_needed:
     description:
       - Whether a start script that only a shell can run is an error. Not so where something else
@@ -59,48 +65,34 @@ EXAMPLES = r"""
 - name: Read the project
   rootfs.builder.node_project:
     directory: examples/node-web
+    prefix: /app
     distribution_version: 20.19.2
   register: found
 """
 
 RETURN = r"""
 project:
-  description: The project.
+  description: The project, also as the fact C(rootfs_project).
   returned: success
   type: dict
   contains:
-    name:
-      description: The name of the package.
-      type: str
-    version:
-      description: The version of the package.
-      type: str
-    sources:
+    context:
       description: The directory that is copied into the build container, the workspace root's.
       type: str
-    directory:
-      description: The directory of the app below RV(project.sources).
-      type: str
-    node_range:
-      description: The versions of node that it runs on.
-      type: str
     toolchain:
-      description: The same where the distribution's node is not among them, else empty.
-      type: str
-    package_manager:
-      description: C(name), C(version), C(lock) and C(lock_version).
-      type: dict
-    command:
       description: >-
-        C(arguments), C(environment), C(origin), and C(program) where the first argument is the
-        executable of a dependency.
-      type: dict
-    labels:
-      description: OCI annotations.
-      type: dict
+        The range of versions of node where the distribution's is not among them, else empty.
+      type: str
+    command:
+      description: The command in exec form, as far as it is known before the build.
+      type: list
+      elements: str
     environment:
       description: The environment of the image.
       type: dict
+    working_directory:
+      description: The working directory of the image.
+      type: str
     ports:
       description: Ports, with their protocol.
       type: list
@@ -109,22 +101,12 @@ project:
       description: Directories that the app writes.
       type: list
       elements: str
-    workspaces:
-      description: The packages of the repository, each with its C(name) and C(directory).
-      type: list
-      elements: dict
-    scripts:
-      description: The names of the scripts of package.json.
-      type: list
-      elements: str
-    manifests:
-      description: The files that decide C(node_modules).
-      type: list
-      elements: str
-    shipped:
-      description: C(paths) and C(excluding), from the field C(files).
+    labels:
+      description: OCI annotations.
       type: dict
-    typescript:
-      description: Whether it has a C(tsconfig.json).
-      type: bool
+    node:
+      description: >-
+        What M(rootfs.builder.node_compile) is told (the package manager and its lock, the
+        workspaces, the directories that are built, what is shipped).
+      type: dict
 """

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import fnmatch
+import posixpath
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -196,13 +197,26 @@ def read(directory: Path, request: Request = Request()) -> Project:
     )
 
 
-def to_facts(project: Project) -> dict[str, Any]:
-    """Return the project as plain values for Ansible: pairs become mappings."""
-    facts = dataclasses.asdict(project)
+def to_facts(project: Project, prefix: str) -> dict[str, Any]:
+    """Return what every stack says of a project, and under ``node`` what only this one knows.
+
+    ``prefix`` is where the sources are in the build container and the app is in the image.
+    """
+    node = dataclasses.asdict(project)
+    node["command"]["environment"] = dict(project.command.environment)
     for name in ("labels", "environment"):
-        facts[name] = dict(facts[name])
-    facts["command"]["environment"] = dict(facts["command"]["environment"])
-    return facts
+        del node[name]
+    return {
+        "context": project.sources,
+        "toolchain": project.toolchain,
+        "command": list(project.command.arguments),
+        "environment": {**dict(project.environment), **node["command"]["environment"]},
+        "working_directory": posixpath.normpath(posixpath.join(prefix, project.directory)),
+        "ports": list(project.ports),
+        "volumes": list(project.volumes),
+        "labels": dict(project.labels),
+        "node": node,
+    }
 
 
 @dataclass(frozen=True, slots=True)
