@@ -94,6 +94,7 @@ def run(
                 cancel_callback=lambda: state.interrupted,
                 quiet=not verbose,
             )
+            printed = ended.stdout.read() if ended.rc != 0 else ""
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
@@ -111,7 +112,7 @@ def run(
     if ended.rc != 0:
         raise BuildError(
             "the playbook ended without a result",
-            details=ended.stdout.read().splitlines()[-_LONGEST:],
+            details=printed.splitlines()[-_LONGEST:],
         )
     return state.results
 
