@@ -28,13 +28,14 @@ _HEAD = 4096
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """A path that is shipped: ``layer`` is where it goes, ``kept`` and ``content`` as in
-    ``Claim``."""
+    """A path that is shipped: ``layer`` is where it goes; ``kept``, ``made`` and ``content`` as
+    in ``Claim``."""
 
     status: Status
     layer: str
     kept: bool = False
-    content: bytes | None = None
+    made: bool = False
+    content: bytes = b""
 
 
 @dataclass(slots=True)
@@ -121,7 +122,7 @@ class _Closing:
                 f" {', '.join(self._request.layers)}"
             )
         for layer, paths in by_layer.items():
-            for path in sorted(paths, key=lambda path: path.parts):
+            for path in sorted(paths, key=lambda path: path.order):
                 self._declare(path, self._claims.claimed[path])
             for path, claim in sorted(self._claims.passed.items()):
                 if claim.output.layer == layer:
@@ -143,7 +144,7 @@ class _Closing:
         candidates = [
             (path, claim)
             for path, claim in self._claims.claimed.items()
-            if claim.output.foreign is Foreign.OMIT and claim.content is None
+            if claim.output.foreign is Foreign.OMIT and not claim.made
         ]
         omitted: dict[ImagePath, str] = {}
         for path, claim in candidates:
@@ -268,7 +269,7 @@ class _Closing:
 
     def _follow_file(self, node: _Node) -> None:
         claim = self._claims.claimed.get(node.path)
-        if claim is not None and claim.content is not None:
+        if claim is not None and claim.made:
             return
         if node.path in self._seen:
             head = self._heads.pop(node.path, b"")
@@ -412,8 +413,9 @@ class _Closing:
         self._found.entries[node.path] = Reached(
             node.status,
             node.by.layer,
-            claim is None or claim.kept,
-            claim.content if claim else None,
+            kept=claim is None or claim.kept,
+            made=claim is not None and claim.made,
+            content=claim.content if claim else b"",
         )
         self._queue.append(node)
 
@@ -594,8 +596,7 @@ class _Closing:
     def _head(self, path: ImagePath, found: Status) -> bytes:
         if not found.size:
             return b""
-        with self._root.open(path) as stream:
-            return stream.read(_HEAD)
+        return self._root.head(path, _HEAD)
 
     def _status(self, path: ImagePath) -> Status | None:
         found = self._root.lstat(path)

@@ -228,12 +228,14 @@ class PackageDatabase:
 
     def _kept_link(self, path: ImagePath) -> ImagePath | None:
         """Return where ``path`` leads, if it is a link that a tool keeps for a package."""
+        is_kept = path.text in self._kept_links
+        if not is_kept and ".so." not in path.name:
+            return None
         resolution = self._root.resolve(path)
         if resolution is None or path not in resolution.links:
             return None
         # ldconfig(8) makes libfoo.so.1 beside the libfoo.so.1.2 of the package.
-        beside = resolution.path.parent == path.parent
-        return resolution.path if beside or path.text in self._kept_links else None
+        return resolution.path if is_kept or resolution.path.parent == path.parent else None
 
     def _merged(self, text: str) -> str:
         """Return ``text`` with the links at the top of the tree taken."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -97,7 +96,7 @@ class _Writing:
         reached: Reached,
         first: dict[tuple[int, int], Entry],
     ) -> Entry:
-        if reached.content is not None:
+        if reached.made and entry.kind is Kind.FILE:
             return tar.add_bytes(entry, reached.content)
         inode = reached.status.inode
         if inode is not None and inode in first:
@@ -116,9 +115,8 @@ class _Writing:
     def _entry(self, path: ImagePath, reached: Reached) -> Entry:
         status = reached.status
         owner = None
-        if status.kind is not Kind.DIRECTORY and reached.content is None:
+        if status.kind is not Kind.DIRECTORY and not reached.made:
             owner = self._packages.owner(path)
-        made = reached.content is not None or self._root.lstat(path) is None
         return Entry(
             path=path,
             kind=status.kind,
@@ -130,7 +128,7 @@ class _Writing:
             layer=reached.layer,
             package=owner.name if owner else "",
             link=self._root.readlink(path) if status.kind is Kind.SYMLINK else "",
-            xattrs=() if made else self._root.xattrs(path),
+            xattrs=() if reached.made else self._root.xattrs(path),
         )
 
     def _mode(self, path: ImagePath, reached: Reached) -> int:
@@ -157,10 +155,5 @@ def _write(path: Path, fragment: Fragment) -> None:
     """Write ``fragment`` aside, then put it in place."""
     aside = path.with_name(f".{path.name}.new")
     with aside.open("w", encoding="utf-8", newline="\n") as stream:
-        stream.writelines(_json(fragment))
+        stream.writelines(fragment.to_text())
     aside.replace(path)
-
-
-def _json(fragment: Fragment) -> Iterator[str]:
-    yield from json.JSONEncoder(indent=None, separators=(",", ":")).iterencode(fragment.to_json())
-    yield "\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from rootfs_ansible.exporter.closure import Closure, Reached
 from rootfs_ansible.exporter.root import Root
@@ -25,7 +26,7 @@ def partition(
     order = {layer: at for at, layer in enumerate(layers)}
     kept: dict[ImagePath, Reached] = {}
     explained = {edge.target for edge in found.edges}
-    for path, reached in sorted(found.entries.items(), key=lambda item: item[0].parts):
+    for path, reached in sorted(found.entries.items(), key=lambda item: item[0].order):
         if reached.status.kind is Kind.DIRECTORY and not reached.kept:
             continue
         _put(kept, path, reached, order)
@@ -36,15 +37,19 @@ def partition(
                 break
             declared = known or found.entries.get(parent)
             seen = root.lstat(parent) if declared is None else None
-            made = declared.status if declared else status(seen) if seen else _MADE
-            _put(kept, parent, Reached(made, reached.layer, kept=True), order)
+            if declared is not None:
+                above = replace(declared, layer=reached.layer)
+            else:
+                above = Reached(status(seen) if seen else _MADE, reached.layer, made=seen is None)
+            _put(kept, parent, above, order)
             if parent.text not in explained:
                 explained.add(parent.text)
                 found.edges.add(Edge(child.text, parent.text, EdgeKind.PARENT))
             child = parent
-    found.edges -= {edge for edge in found.edges if _is_left(edge, found.entries, kept)}
+    left = {path.text for path in found.entries if path not in kept}
+    found.edges -= {edge for edge in found.edges if edge.target in left}
     split: dict[str, dict[ImagePath, Reached]] = {layer: {} for layer in order}
-    for path, reached in sorted(kept.items(), key=lambda item: item[0].parts):
+    for path, reached in sorted(kept.items(), key=lambda item: item[0].order):
         split[reached.layer][path] = reached
     return split
 
@@ -55,11 +60,3 @@ def _put(
     known = kept.get(path)
     if known is None or order[reached.layer] < order[known.layer]:
         kept[path] = reached
-
-
-def _is_left(
-    edge: Edge, entries: Mapping[ImagePath, Reached], kept: Mapping[ImagePath, Reached]
-) -> bool:
-    """Say whether ``edge`` leads to a directory that is not shipped after all."""
-    target = ImagePath(edge.target)
-    return target in entries and target not in kept

@@ -25,14 +25,16 @@ class Claim:
     """A path that an output claims.
 
     ``exact``: the output names this one file. ``kept``: a directory that is shipped even where
-    nothing in it is. ``content`` is that of a generated file.
+    nothing in it is. ``made``: the export makes it, as ``status`` says and a file with
+    ``content``, whatever the tree has there.
     """
 
     output: Output
     status: Status
     exact: bool = False
     kept: bool = False
-    content: bytes | None = None
+    made: bool = False
+    content: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +250,7 @@ class _Claiming:
                     hint="declare every account where the first ones are declared",
                 )
             made = Status(Kind.FILE, 0o644, 0, 0, len(content))
-            self._claim(path, Claim(output, made, content=content))
+            self._claim(path, Claim(output, made, made=True, content=content))
 
     def _directory(self, output: Output) -> None:
         if output.mode & 0o002 and not output.mode & 0o1000:
@@ -260,7 +262,7 @@ class _Claiming:
         made = Status(Kind.DIRECTORY, output.mode, output.uid, output.gid, 0)
         path = self._future(ImagePath(output.directory), output)
         if path.text != "/":
-            self._claim(path, Claim(output, made, kept=True))
+            self._claim(path, Claim(output, made, kept=True, made=True))
 
     def _claim(self, path: ImagePath, claim: Claim) -> None:
         if path in self.claims.claimed or path in self.claims.dropped or path.text == "/":

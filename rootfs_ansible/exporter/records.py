@@ -52,7 +52,7 @@ class _Recording:
     def add(self, layer: str) -> None:
         waiting = sorted(
             (path for path, reached in self._found.entries.items() if reached.layer == layer),
-            key=lambda path: path.parts,
+            key=lambda path: path.order,
         )
         while waiting:
             added: list[ImagePath] = []
@@ -65,7 +65,7 @@ class _Recording:
 
     def _owner(self, path: ImagePath) -> Installed | None:
         reached = self._found.entries[path]
-        if reached.status.kind is Kind.DIRECTORY or reached.content is not None:
+        if reached.status.kind is Kind.DIRECTORY or reached.made:
             return None
         return self._database.owner(path)
 
@@ -77,7 +77,7 @@ class _Recording:
         self.packages.append(
             Package(package.name, package.version, package.architecture, package.source, layer)
         )
-        self._found.entries[record] = Reached(made, layer, content=content)
+        self._found.entries[record] = Reached(made, layer, made=True, content=content)
         self._edge(package.name, record, EdgeKind.RECORD)
         added = self._bring(DISTRIBUTION, record, layer, EdgeKind.RECORD)
         plain = package.name.partition(":")[0]

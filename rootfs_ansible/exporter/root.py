@@ -113,6 +113,18 @@ class Root:
             raise ClosureError("is no regular file", where=path.text)
         return os.fdopen(handle, "rb")
 
+    def head(self, path: ImagePath, size: int) -> bytes:
+        """Return the first ``size`` bytes of the regular file ``path``, or all it has."""
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        try:
+            handle = os.open(self._existing(path), flags)
+            try:
+                return os.read(handle, size)
+            finally:
+                os.close(handle)
+        except OSError as error:
+            raise _unreadable(path.text, error) from None
+
     def xattrs(self, path: ImagePath) -> tuple[tuple[str, str], ...]:
         """Return the extended attributes that belong to an image, by name, in hexadecimal.
 

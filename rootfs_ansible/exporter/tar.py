@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import struct
 import threading
 from collections import deque
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Final
@@ -19,8 +19,12 @@ BLOCK: Final = 512
 RECORD: Final = 20 * BLOCK
 
 _NAME, _PREFIX = 100, 155
+# name, mode, owner, group, size, time, checksum, type, link, magic and version, names of the
+# owner and group, device, prefix; what is shorter than its field is filled up with zeros.
+_USTAR = struct.Struct("100s8s8s8s12s12s8sc100s8s64x8s8s155s12x")
 _LARGEST_ID, _LARGEST_NUMBER = 0o7777777, 0o77777777777
 _TYPES = {Kind.FILE: b"0", Kind.DIRECTORY: b"5", Kind.SYMLINK: b"2"}
+_CHARSET = b"hdrcharset"
 _BUFFER = 1 << 20
 _BUFFERS = 3
 
@@ -53,7 +57,7 @@ class LayerTar:
 
     def add_bytes(self, entry: Entry, content: bytes) -> Entry:
         """Write a file that holds ``content``; return its entry with size and digest."""
-        entry = replace(entry, size=len(content), sha256=hashlib.sha256(content).hexdigest())
+        entry = entry.with_content(len(content), hashlib.sha256(content).hexdigest())
         self._stream.write(_header(entry, entry.size, self._epoch))
         self._stream.write(content)
         self._stream.pad(BLOCK)
@@ -74,7 +78,7 @@ class LayerTar:
                 hint="stop what still writes to the tree, then export again",
             )
         self._stream.pad(BLOCK)
-        return replace(entry, sha256=digest.hexdigest())
+        return entry.with_content(entry.size, digest.hexdigest())
 
     def finish(self) -> tuple[str, int]:
         """End the archive; return its digest (hexadecimal SHA-256) and size in bytes."""
@@ -194,16 +198,37 @@ class _Stream:
 def _header(entry: Entry, size: int, epoch: int) -> bytes:
     """Return the header blocks of ``entry``: ustar, preceded by pax records for what does not
     fit (POSIX.1-2017, "pax Header Block")."""
-    name = _bytes(entry.path.relative) + (b"/" if entry.kind is Kind.DIRECTORY else b"")
+    name = _bytes(entry.path.relative)
+    if entry.kind is Kind.DIRECTORY:
+        name += b"/"
     link = _bytes(entry.hardlink.relative if entry.hardlink else entry.link)
-    kind = b"1" if entry.hardlink else _TYPES[entry.kind]
+    split = _split(name)
+    records = _records(entry, b"" if split else name, link, size, epoch)
+    block = _ustar(
+        split or (b"", _ascii(name)),
+        (entry.mode, entry.uid, entry.gid, size, epoch),
+        b"1" if entry.hardlink else _TYPES[entry.kind],
+        _ascii(link) if records else link,
+    )
+    if not records:
+        return block
+    # The character set comes first, for it says how to read the others.
+    order = sorted(records, key=lambda key: (key != _CHARSET, key))
+    data = b"".join(_record(key, records[key]) for key in order)
+    pax = b"PaxHeaders/" + _ascii(_bytes(entry.path.name))[:80]
+    head = _ustar((b"", pax), (0o644, 0, 0, len(data), 0), b"x", b"")
+    return head + data + bytes(-len(data) % BLOCK) + block
+
+
+def _records(entry: Entry, name: bytes, link: bytes, size: int, epoch: int) -> dict[bytes, bytes]:
+    """Return the pax records that ``entry`` needs; ``name`` is empty where ustar holds it."""
     records: dict[bytes, bytes] = {}
-    fields = _split(name)
-    if fields is None:
+    if name:
         records[b"path"] = name
-        fields = (b"", _ascii(name)[:_NAME])
     if len(link) > _NAME or not link.isascii():
         records[b"linkpath"] = link
+    if not (_is_utf8(name) and _is_utf8(link)):
+        records[_CHARSET] = b"BINARY"
     for key, number, largest in (
         (b"uid", entry.uid, _LARGEST_ID),
         (b"gid", entry.gid, _LARGEST_ID),
@@ -212,57 +237,45 @@ def _header(entry: Entry, size: int, epoch: int) -> bytes:
     ):
         if not 0 <= number <= largest:
             records[key] = b"%d" % number
-    if kind != b"1":
+    if entry.hardlink is None:
         for attribute, value in entry.xattrs:
             records[b"SCHILY.xattr." + _bytes(attribute)] = bytes.fromhex(value)
-    if any(not _is_utf8(records.get(key, b"")) for key in (b"path", b"linkpath")):
-        records[b"hdrcharset"] = b"BINARY"
-    block = _ustar(
-        fields, entry.mode, entry.uid, entry.gid, size, epoch, kind, _ascii(link)[:_NAME]
-    )
-    if not records:
-        return block
-    # The character set comes first, for it says how to read the others.
-    order = sorted(records, key=lambda key: (key != b"hdrcharset", key))
-    data = b"".join(_record(key, records[key]) for key in order)
-    pax = (b"", b"PaxHeaders/" + _ascii(name.rstrip(b"/").rpartition(b"/")[2])[:80])
-    head = _ustar(pax, 0o644, 0, 0, len(data), 0, b"x", b"")
-    return head + data + bytes(-len(data) % BLOCK) + block
+    return records
 
 
 def _ustar(
     name: tuple[bytes, bytes],
-    mode: int,
-    uid: int,
-    gid: int,
-    size: int,
-    mtime: int,
+    numbers: tuple[int, int, int, int, int],
     kind: bytes,
     link: bytes,
 ) -> bytes:
-    # A number that a pax record carries is 0 here.
-    uid, gid = (number if 0 <= number <= _LARGEST_ID else 0 for number in (uid, gid))
-    size, mtime = (number if 0 <= number <= _LARGEST_NUMBER else 0 for number in (size, mtime))
+    """Return one header block: ``name`` as prefix and name, ``numbers`` are mode, owner, group,
+    size and time."""
+    mode, uid, gid, size, time = numbers
     block = bytearray(
-        b"%s%07o\0%07o\0%07o\0%011o\0%011o\0        %s%sustar\x0000%s%07o\0%07o\0%s%s"
-        % (
-            name[1].ljust(_NAME, b"\0"),
-            mode,
-            uid,
-            gid,
-            size,
-            mtime,
+        _USTAR.pack(
+            name[1],
+            b"%07o" % mode,
+            b"%07o" % _fitting(uid, _LARGEST_ID),
+            b"%07o" % _fitting(gid, _LARGEST_ID),
+            b"%011o" % _fitting(size, _LARGEST_NUMBER),
+            b"%011o" % _fitting(time, _LARGEST_NUMBER),
+            b"        ",
             kind,
-            link.ljust(100, b"\0"),
-            bytes(64),
-            0,
-            0,
-            name[0].ljust(_PREFIX, b"\0"),
-            bytes(12),
+            link,
+            b"ustar\x0000",
+            b"0000000",
+            b"0000000",
+            name[0],
         )
     )
     block[148:156] = b"%06o\0 " % sum(block)
     return bytes(block)
+
+
+def _fitting(number: int, largest: int) -> int:
+    """Return ``number``, or 0 where a pax record carries it."""
+    return number if 0 <= number <= largest else 0
 
 
 def _split(name: bytes) -> tuple[bytes, bytes] | None:

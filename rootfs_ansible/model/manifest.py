@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 
 from rootfs_ansible.errors import InputError
 from rootfs_ansible.model.document import Document
 from rootfs_ansible.model.path import ImagePath
 
 VERSION = 1
+
+
+class _Value(Protocol):
+    def to_json(self) -> dict[str, Any]: ...
 
 
 class Kind(StrEnum):
@@ -74,6 +80,24 @@ class Entry:
         if self.xattrs:
             data["xattrs"] = dict(self.xattrs)
         return data
+
+    def with_content(self, size: int, sha256: str) -> Entry:
+        """Return the entry with the size in bytes and the digest of its content."""
+        # dataclasses.replace takes ten times as long, which tens of thousands of files add up.
+        return Entry(
+            self.path,
+            self.kind,
+            self.mode,
+            self.uid,
+            self.gid,
+            size,
+            sha256,
+            self.layer,
+            self.package,
+            self.link,
+            self.hardlink,
+            self.xattrs,
+        )
 
     @staticmethod
     def from_json(data: Document) -> Entry:
@@ -270,16 +294,33 @@ class Fragment:
 
     def to_json(self) -> dict[str, Any]:
         """Return the fragment as a JSON object, every list sorted."""
+        data: dict[str, Any] = {"version": VERSION}
+        return data | {
+            name: [item.to_json() for item in items] for name, items in self._lists().items()
+        }
+
+    def to_text(self) -> Iterator[str]:
+        """Yield the text of ``to_json`` piece by piece, so that it is never there as a whole."""
+        dump = json.JSONEncoder(separators=(",", ":")).encode
+        yield f'{{"version":{VERSION}'
+        for name, items in self._lists().items():
+            yield f',"{name}":['
+            for number, item in enumerate(items):
+                yield ("," if number else "") + dump(item.to_json())
+            yield "]"
+        yield "}\n"
+
+    def _lists(self) -> dict[str, Sequence[_Value]]:
+        """Return the fields by name, each sorted."""
+        entries = sorted(self.entries, key=lambda entry: entry.path.order)
+        edges = sorted(self.edges, key=_edge_order)
         return {
-            "version": VERSION,
-            "layers": [layer.to_json() for layer in self.layers],
-            "entries": [
-                entry.to_json() for entry in sorted(self.entries, key=lambda entry: entry.path)
-            ],
-            "edges": [edge.to_json() for edge in sorted(self.edges)],
-            "packages": [package.to_json() for package in sorted(self.packages)],
-            "needs": [need.to_json() for need in sorted(self.needs)],
-            "omitted": [omission.to_json() for omission in sorted(self.omitted)],
+            "layers": self.layers,
+            "entries": entries,
+            "edges": edges,
+            "packages": sorted(self.packages),
+            "needs": sorted(self.needs),
+            "omitted": sorted(self.omitted),
         }
 
     @staticmethod
@@ -297,6 +338,11 @@ class Fragment:
             needs=document.each("needs", Need.from_json),
             omitted=document.each("omitted", Omission.from_json),
         )
+
+
+def _edge_order(edge: Edge) -> tuple[str, str, str, str]:
+    """Return a key that sorts as the edge does, but is compared at once."""
+    return edge.source, edge.target, edge.kind, edge.detail
 
 
 def _kind(text: str) -> Kind:

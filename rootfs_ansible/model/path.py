@@ -42,7 +42,7 @@ class ImagePath:
         return isinstance(other, ImagePath) and self.text == other.text
 
     def __lt__(self, other: ImagePath) -> bool:
-        return self.parts < other.parts
+        return self.order < other.order
 
     def __truediv__(self, name: str) -> ImagePath:
         return ImagePath(posixpath.join(self.text, name))
@@ -51,6 +51,11 @@ class ImagePath:
     def parts(self) -> tuple[str, ...]:
         """The names on the way from the root; a directory sorts right before what it holds."""
         return tuple(self.text.split("/")[1:]) if self.text != "/" else ()
+
+    @property
+    def order(self) -> str:
+        """A key that sorts as ``parts`` do, but is made and compared at once."""
+        return self.text.replace("/", "\0")
 
     @property
     def name(self) -> str:
