@@ -26,6 +26,7 @@ SPEC = {
     "environment": {"type": "dict", "default": {}},
     "network": {"type": "str", "default": ""},
     "keep": {"type": "bool", "default": False},
+    "pull": {"type": "bool", "default": False},
 }
 
 
@@ -84,6 +85,7 @@ class ActionModule(RootfsAction):
             environment={name: str(value) for name, value in sorted(environment.items())},
             network=args["network"],
             keep=args["keep"],
+            pull=args["pull"],
         )
 
 

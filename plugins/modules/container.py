@@ -87,6 +87,10 @@ options:
         the engine's default.
     type: bool
     default: false
+  pull:
+    description: Whether an image that the engine does not have is pulled.
+    type: bool
+    default: false
 attributes:
   check_mode:
     description: Says what would be done and does nothing.

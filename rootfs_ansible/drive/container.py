@@ -42,7 +42,8 @@ class Request:
 
     ``sources`` are put at ``prefix``. ``ca_bundle`` (a file of certificates) and ``secrets``
     (files by name) are of the controller; they are in memory in the container. ``network`` is the
-    run's own unless it names one. A container with ``keep`` outlives the run (molecule).
+    run's own unless it names one. A container with ``keep`` outlives the run (molecule). An image
+    that is absent is pulled only with ``pull``.
     """
 
     image: str
@@ -57,6 +58,7 @@ class Request:
     environment: Mapping[str, str] = field(default_factory=dict)
     network: str = ""
     keep: bool = False
+    pull: bool = False
 
 
 def name_of(request: Request, owner: Process) -> str:
@@ -90,6 +92,8 @@ def start(engine: Engine, owner: Process, request: Request, *, check: bool = Fal
     if check:
         return True
     contents = _contents(request)
+    if image is None and request.pull:
+        image = engine.pull(request.image)
     if image is None:
         raise EngineError(
             f"there is no image {request.image}",
@@ -150,6 +154,18 @@ def commit(
     if check:
         return True, None
     return True, engine.commit(name, tag, labels={LABEL_KEY: key, LABEL_STAGE: stage})
+
+
+def import_root(
+    engine: Engine, archive: Path, tag: str, *, key: str, stage: str, check: bool = False
+) -> tuple[bool, Image | None]:
+    """Make an image of a root file system, unless the engine has it with that key."""
+    found = engine.image(tag)
+    if found is not None and found.labels.get(LABEL_KEY) == key:
+        return False, found
+    if check:
+        return True, None
+    return True, engine.import_root(archive, tag, labels={LABEL_KEY: key, LABEL_STAGE: stage})
 
 
 def copy(
