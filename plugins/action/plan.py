@@ -20,7 +20,11 @@ class ActionModule(RootfsAction):
         build = build_of(task_vars, self._templar, self._loader)
         project = self._task.args.get("project")
         if project is not None:
-            plan = build.plan_stages(Plan.from_json(task_vars["rootfs_plan"]), project)
+            dry = self._task.check_mode
+            known = Plan.from_json(task_vars["rootfs_plan"])
+            plan = build.plan_stages(known, project, engine_needed=not dry)
+            if dry:
+                self._display.display(_outlook(plan))
             return {"ansible_facts": {"rootfs_plan": plan.to_json()}}
         plan = build.plan()
         facts = {**build.inputs.options, "rootfs_plan": plan.to_json()}
@@ -36,3 +40,13 @@ class ActionModule(RootfsAction):
             "rootfs_result": image.to_json(),
             "rootfs_summary": text,
         }
+
+
+def _outlook(plan: Plan) -> str:
+    """Return what a build would do, a line for each stage."""
+    # What the results need is known once they are there: the system layer waits for the compile.
+    lines = [f"{plan.name} would be built from {plan.context} by {plan.role}"]
+    lines += [
+        f"  {stage.name:<12} {'to run' if stage.run else 'is there'}" for stage in plan.stages
+    ]
+    return "\n".join(lines)

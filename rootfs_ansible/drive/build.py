@@ -86,8 +86,13 @@ class Build:
             )
         )
 
-    def plan_stages(self, plan: Plan, project: Mapping[str, Any]) -> Plan:
-        """Plan the stages, now that ``project`` (what the stack's inspection found) is known."""
+    def plan_stages(
+        self, plan: Plan, project: Mapping[str, Any], *, engine_needed: bool = True
+    ) -> Plan:
+        """Plan the stages, now that ``project`` (what the stack's inspection found) is known.
+
+        In a dry run no engine is needed: one that does not answer has no image.
+        """
         context = str(project.get("context") or self.directory)
         if context != plan.context:
             self.store.put_record(self._context_key(), {"context": context})
@@ -95,15 +100,20 @@ class Build:
         wanted = str(project.get("toolchain") or "")
         inputs = self.inputs
         prefix = f"rootfs.builder/stack-{inputs.stack.name}"
-        build = self._image_stage("build_image", inputs.build_image(), f"{prefix}-build")
-        runtime = self._image_stage("runtime", inputs.runtime(wanted), f"{prefix}-runtime")
+
+        def stage(name: str, key: str, repository: str) -> Stage:
+            image = f"{repository}:{key[:12]}"
+            return Stage(name, key, image, run=not self._has(image, engine_needed))
+
+        build = stage("build_image", inputs.build_image(), f"{prefix}-build")
+        runtime = stage("runtime", inputs.runtime(wanted), f"{prefix}-runtime")
         compile_key = inputs.compile(wanted, plan.sources)
         return replace(
             plan,
             stages=(
-                self._image_stage("root_image", inputs.root_image(), "rootfs.builder/root"),
+                stage("root_image", inputs.root_image(), "rootfs.builder/root"),
                 build,
-                self._image_stage("toolchain", inputs.toolchain(wanted), f"{prefix}-toolchain")
+                stage("toolchain", inputs.toolchain(wanted), f"{prefix}-toolchain")
                 if wanted
                 else replace(build, name="toolchain", run=False),
                 replace(runtime, run=runtime.run or self.harvest(runtime.key) is None),
@@ -272,9 +282,13 @@ class Build:
         base = re.sub(r"[^a-zA-Z0-9._-]+", "-", str(options["rootfs_image_name"]))
         return {form: output / f"{base}{SUFFIXES[form]}" for form in formats}
 
-    def _image_stage(self, name: str, key: str, repository: str) -> Stage:
-        image = f"{repository}:{key[:12]}"
-        return Stage(name, key, image, run=self.engine.image(image) is None)
+    def _has(self, image: str, engine_needed: bool) -> bool:
+        try:
+            return self.engine.image(image) is not None
+        except EngineError:
+            if engine_needed:
+                raise
+            return False
 
     def _harvested(self, plan: Plan, stage: str) -> Harvest:
         found = self.harvest(plan.stage(stage).key)
