@@ -55,12 +55,13 @@ def write_directory(store: Store, image: Image, path: Path) -> None:
     with reporting(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         sweep(path.parent, aside_prefix(path))
-        _refuse_foreign(path, store.record(key))
+        known = _known(path, (store.record(key) or {}).get("written"))
         with directory_aside(path.parent, aside_prefix(path)) as aside:
             _fill(store, image, aside)
+            # Both are ours, whichever of them a kill leaves there.
+            store.put_record(key, {"written": [_identity(aside), *known]})
             with _displaced(path):
                 aside.rename(path)
-        store.put_record(key, _identity(path))
 
 
 def _members(store: Store, image: Image) -> Iterator[tuple[Member, Iterator[bytes]]]:
@@ -138,27 +139,28 @@ def _displaced(path: Path) -> Iterator[None]:
             raise
 
 
-def _refuse_foreign(path: Path, record: dict[str, object] | None) -> None:
+def _known(path: Path, written: object) -> list[str]:
+    """Return the identity of what may be replaced at ``path``, if anything is there."""
     if not os.path.lexists(path):
-        return
+        return []
     if path.is_symlink() or not path.is_dir():
         raise InputError(
             "is there and is no directory", where=str(path), hint="remove it, or name another"
         )
-    if any(path.iterdir()) and record != _identity(path):
+    identity = _identity(path)
+    if isinstance(written, list) and identity in written:
+        return [identity]
+    if any(path.iterdir()):
         raise InputError(
             "is not empty, and not as this store wrote it",
             where=str(path),
             hint="remove it, or name another directory",
         )
+    return []
 
 
-def _identity(path: Path) -> dict[str, object]:
-    """Return what tells a directory from any later one of the same name and inode number."""
+def _identity(path: Path) -> str:
+    """Return what tells a directory from a later one that got the same inode: it has the time of
+    its image, which it loses with the first change at its top."""
     status = path.lstat()
-    return {
-        "path": ascii(str(path)),
-        "device": status.st_dev,
-        "inode": status.st_ino,
-        "changed": status.st_ctime_ns,
-    }
+    return f"{status.st_dev}:{status.st_ino}:{status.st_mtime_ns}"
