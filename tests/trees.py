@@ -76,14 +76,16 @@ def library(
     rpath: str = "",
     program: bool = False,
     machine: int = 0,
+    linking: Iterable[str] = (),
 ) -> Path:
     """Put an ELF file at ``path`` in ``root``, made by the compiler, without a C library.
 
-    ``needed`` are the sonames it needs, ``machine`` is another ``e_machine`` than the compiler's.
+    ``needed`` are the sonames it needs, ``machine`` is another ``e_machine`` than the compiler's,
+    ``linking`` more options of gcc.
     A shared object has its file name as soname by default.
     """
     name = soname or path.rpartition("/")[2]
-    data = bytearray(_elf(name, tuple(needed), runpath, rpath, program))
+    data = bytearray(_elf(name, tuple(needed), runpath, rpath, program, tuple(linking)))
     if machine:
         data[18:20] = machine.to_bytes(2, "little")
     file = root / path.strip("/")
@@ -94,14 +96,21 @@ def library(
 
 
 @cache
-def _elf(name: str, needed: tuple[str, ...], runpath: str, rpath: str, program: bool) -> bytes:
+def _elf(
+    name: str,
+    needed: tuple[str, ...],
+    runpath: str,
+    rpath: str,
+    program: bool,
+    linking: tuple[str, ...],
+) -> bytes:
     with TemporaryDirectory() as scratch:
         directory = Path(scratch)
         (directory / "x.c").write_text("int x; int _start(void) { return x; }")
         stubs = []
         for number, soname in enumerate(needed):
             stub = directory / f"stub{number}.so"
-            _compile(directory, "-shared", f"-Wl,-soname,{soname}", "-o", stub)
+            _compile(directory, "-shared", f"-Wl,-soname,{soname}", "-o", stub, *linking)
             stubs.append(stub)
         kind = ["-pie", "-fPIE"] if program else ["-shared", f"-Wl,-soname,{name}"]
         path = []
@@ -109,7 +118,8 @@ def _elf(name: str, needed: tuple[str, ...], runpath: str, rpath: str, program: 
             path = ["-Wl,--enable-new-dtags", f"-Wl,-rpath,{runpath}"]
         elif rpath:
             path = ["-Wl,--disable-new-dtags", f"-Wl,-rpath,{rpath}"]
-        _compile(directory, *kind, *path, "-o", directory / "out", "-Wl,--no-as-needed", *stubs)
+        options = [*kind, *path, *linking, "-Wl,--no-as-needed"]
+        _compile(directory, *options, "-o", directory / "out", *stubs)
         return (directory / "out").read_bytes()
 
 
@@ -119,6 +129,17 @@ def _compile(directory: Path, *arguments: str | Path) -> None:
         check=True,
         capture_output=True,
     )
+
+
+def compiled(directory: Path, source: str, *words: str | Path) -> Path:
+    """Return what gcc makes of ``source``, without a C library."""
+    directory.mkdir(parents=True, exist_ok=True)
+    code, out = directory / "x.c", directory / "out"
+    code.write_text(source)
+    subprocess.run(
+        ["gcc", "-nostdlib", "-fPIC", code, "-o", out, *words], check=True, capture_output=True
+    )
+    return out
 
 
 LOADER = "/lib64/ld-linux-x86-64.so.2"

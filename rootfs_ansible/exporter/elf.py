@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -187,6 +188,7 @@ class _Reader:
 
     def __init__(self, handle: BinaryIO, ident: bytes) -> None:
         self._handle = handle
+        self._size = handle.seek(0, os.SEEK_END)
         self._wide = ident[4] == 2
         self._order: Literal["little", "big"] = "little" if ident[5] == 1 else "big"
         self._sign = "<" if ident[5] == 1 else ">"
@@ -357,8 +359,8 @@ class _Reader:
     def _page(self, number: int) -> bytes:
         if number not in self._pages:
             self._spend(_PAGE)
-            # Further than files can be: a seek to there is an error of the system.
-            if number * _PAGE >= 1 << 62:
+            # To seek far beyond the end is an error of the system.
+            if number * _PAGE > self._size:
                 raise BrokenElfError("a table lies outside the file")
             self._handle.seek(number * _PAGE)
             self._pages[number] = self._handle.read(_PAGE)

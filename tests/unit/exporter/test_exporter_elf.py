@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from trees import library
+from trees import compiled, library
 
 from rootfs_ansible.exporter.elf import (
     BinaryFormat,
@@ -26,17 +26,6 @@ from rootfs_ansible.exporter.elf import (
 )
 
 ORDERS = {"little": "<", "big": ">"}
-
-
-def compiled(directory: Path, source: str, *words: str | Path) -> Path:
-    """Return what gcc makes of ``source``, without a C library."""
-    directory.mkdir(parents=True, exist_ok=True)
-    code, out = directory / "x.c", directory / "out"
-    code.write_text(source)
-    subprocess.run(
-        ["gcc", "-nostdlib", "-fPIC", code, "-o", out, *words], check=True, capture_output=True
-    )
-    return out
 
 
 def read(path: Path) -> ElfFile:
