@@ -17,6 +17,9 @@ from ansible_collections.rootfs.builder.plugins.module_utils.node_tree import Pa
 Run = Callable[[list[str], str, dict[str, str]], tuple[int, str, str]]
 """Runs a command in a directory with additions to its environment: code, output, errors."""
 
+SECRETS = Path("/run/rootfs/secrets")
+"""Where a build container sees the secrets of its app: in memory, and in no layer."""
+
 _UNWANTED = 9
 """The exit code of the check of node where its version is not one that is wanted."""
 _NETWORK_PROGRAMS = re.compile(r"(^|[;&|]\s*)(npx|pnpx|pnpm dlx|yarn dlx|npm exec)\s")
@@ -61,14 +64,12 @@ class NodeBuild:
         base: Mapping[str, str],
         *,
         registry: str,
-        secrets: Path,
     ) -> None:
         self.prefix = prefix
         self.warnings: list[str] = []
         self._project = project
         self._run_command = run
         self._base = base
-        self._secrets = secrets
         self._app = (prefix / project["directory"]).resolve()
         manager = project["package_manager"]
         self._manager = node_tools.Manager(
@@ -86,7 +87,7 @@ class NodeBuild:
         """Fetch the dependencies with no script run, and leave only those that are needed."""
         self._check_node()
         self._install_manager()
-        secret = self._secret_environment()
+        secret = secret_environment(SECRETS)
         workspace = ""
         if self._project["directory"] != ".":
             workspace = node_tree.read(self._app).name
@@ -230,7 +231,7 @@ class NodeBuild:
         if not wanted:
             return
         command = ("npm", "install", "--global", "--ignore-scripts", "--loglevel=error")
-        secret = self._secret_environment()
+        secret = secret_environment(SECRETS)
         code, output, errors = self._run(
             (*command, "--prefix", node_tools.TOOLS, wanted), Path("/"), secret
         )
@@ -242,16 +243,6 @@ class NodeBuild:
                 lines,
                 "set packageManager to a version that the registry has",
             )
-
-    def _secret_environment(self) -> dict[str, str]:
-        """Return what only the fetch sees: an npmrc, and tokens that an npmrc names."""
-        found = {}
-        for path in sorted(self._secrets.iterdir()) if self._secrets.is_dir() else ():
-            if path.name in ("npmrc", ".npmrc"):
-                found["npm_config_userconfig"] = str(path)
-            elif re.fullmatch(r"[A-Z][A-Z0-9_]*", path.name):
-                found[path.name] = path.read_text(encoding="utf-8").strip()
-        return found
 
     def _may_run(self, package: Package) -> bool:
         policy = self._project["scripts_policy"]
@@ -393,3 +384,14 @@ def _present(directory: Path, names: Iterable[str]) -> list[str]:
                 present.append(path)
                 break
     return present
+
+
+def secret_environment(secrets: Path) -> dict[str, str]:
+    """Return what only a fetch is told: an npmrc, and the tokens that an npmrc names."""
+    found = {}
+    for path in sorted(secrets.iterdir()) if secrets.is_dir() else ():
+        if path.name in ("npmrc", ".npmrc"):
+            found["npm_config_userconfig"] = str(path)
+        elif re.fullmatch(r"[A-Z][A-Z0-9_]*", path.name):
+            found[path.name] = path.read_text(encoding="utf-8").strip()
+    return found

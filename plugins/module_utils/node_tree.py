@@ -213,6 +213,8 @@ def _prune_directory(
         return
     for entry in sorted(modules.iterdir()):
         if entry.name == _STORE:
+            if final:
+                (entry / "lock.yaml").unlink(missing_ok=True)
             for stored in sorted(entry.iterdir()):
                 _prune_directory(stored / "node_modules", selection, removed, final=final)
                 if stored.name != "node_modules" and stored.is_dir() and not _holds(stored):

@@ -106,8 +106,6 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.rootfs.builder.plugins.module_utils.node_build import NodeBuild, StepError
 
-SECRETS = Path("/run/rootfs/secrets")
-
 
 def main() -> None:
     """Run one step."""
@@ -145,7 +143,6 @@ def main() -> None:
         run,
         dict(os.environ),
         registry=arguments["registry"],
-        secrets=SECRETS,
     )
     result: dict[str, Any] = {"changed": True}
     try:
