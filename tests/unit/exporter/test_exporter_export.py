@@ -1,0 +1,203 @@
+"""The export as a whole: the program in a zip archive, its errors, its determinism."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+from trees import exported, library, output, package, plant
+
+from rootfs_ansible.errors import ClosureError, InputError, RootfsError
+from rootfs_ansible.exporter import FRAGMENT, zipapp
+from rootfs_ansible.exporter.__main__ import FAILED, main
+from rootfs_ansible.model.manifest import EdgeKind, Fragment, Need
+from rootfs_ansible.model.path import ImagePath
+from rootfs_ansible.model.request import ExportRequest
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    root = tmp_path / "tree"
+    plant(
+        root,
+        """
+        4755 12:34 /app/run x
+        /app/a/b/c
+        /app/hard = /app/a/b/c
+        /app/link -> a/b
+        0755 /app/tool.sh #!/bin/sh
+        /app/größe
+        """,
+    )
+    os.close(os.open(os.fsencode(root) + b"/app/not-utf8-\xff", os.O_CREAT))
+    library(root, "/app/x.node", ["liby.so"])
+    library(root, "/usr/lib/liby.so")
+    package(root, "liby1", "/usr/lib/liby.so")
+    return root
+
+
+def run(root: Path, request: ExportRequest, directory: Path, **environment: str) -> int:
+    directory.mkdir()
+    program = zipapp(directory / "exporter.pyz")
+    (directory / "request.json").write_text(json.dumps(request.to_json()))
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-I",
+            program,
+            f"--root={root}",
+            f"--request={directory / 'request.json'}",
+            f"--output={directory / 'out'}",
+        ],
+        env={"PATH": os.environ["PATH"], **environment},
+        capture_output=True,
+        text=True,
+    )
+    (directory / "stdout").write_text(done.stdout)
+    assert done.stderr == ""
+    return done.returncode
+
+
+APP = ExportRequest(layers=("app",), outputs=(output("/app"),), epoch=1_700_000_000)
+
+
+def test_the_archive_alone_exports(root: Path, tmp_path: Path) -> None:
+    assert run(root, APP, tmp_path / "one") == 0
+    fragment = Fragment.from_json(json.loads((tmp_path / "one/out" / FRAGMENT).read_text()))
+    assert fragment == Fragment.from_json(
+        exported(root, "/app", epoch=APP.epoch).fragment.to_json()
+    )
+    assert (tmp_path / "one/stdout").read_text() == ""
+    assert sorted(path.name for path in (tmp_path / "one/out").iterdir()) == [
+        "app.tar",
+        "fragment.json",
+    ]
+
+
+def test_what_a_user_can_act_on_is_said_in_json(root: Path, tmp_path: Path) -> None:
+    request = ExportRequest(layers=("app",), outputs=(output("/none"), output("/nor-this")))
+    assert run(root, request, tmp_path / "one") == 3
+    error = RootfsError.from_json(json.loads((tmp_path / "one/stdout").read_text())["error"])
+    assert isinstance(error, ClosureError)
+    assert len(error.details) == 2
+    assert not (tmp_path / "one/out").exists()
+
+
+def test_a_request_that_is_none_is_refused(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "request.json").write_text('{"layers": ["app"], "outputs": [{"path": "x"}]}')
+    arguments = [f"--root={root}", f"--request={tmp_path}/request.json", f"--output={tmp_path}/o"]
+    assert main(arguments) == FAILED
+    (tmp_path / "request.json").write_text("no JSON")
+    assert main(arguments) == FAILED
+
+
+def test_the_archive_has_the_same_bytes_everywhere(tmp_path: Path) -> None:
+    first = zipapp(tmp_path / "a.pyz").read_bytes()
+    os.utime(tmp_path / "a.pyz", (0, 0))
+    assert zipapp(tmp_path / "b.pyz").read_bytes() == first
+    with ZipFile(tmp_path / "a.pyz") as archive:
+        names = archive.namelist()
+        assert {info.date_time for info in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+    assert {name.split("/")[1] for name in names if "/" in name} == {
+        "__init__.py",
+        "errors.py",
+        "exporter",
+        "model",
+    }
+    assert "rootfs_ansible/exporter/companions.json" in names
+    assert not [name for name in names if "__pycache__" in name]
+
+
+def test_the_same_tree_gives_the_same_bytes(root: Path, tmp_path: Path) -> None:
+    """Whatever the path, the order of names on disk, umask, locale, time zone and times."""
+    other = tmp_path / "elsewhere/tree"
+    other.mkdir(parents=True)
+    names = sorted((os.fsencode(path.relative_to(root)) for path in root.rglob("*")), reverse=True)
+    listing = tmp_path / "names"
+    listing.write_bytes(b"\0".join(names))
+    packed = tmp_path / "tree.tar"
+    tar = ["tar", "--null", "--no-recursion"]
+    subprocess.run([*tar, "-C", root, "-T", listing, "-cf", packed], check=True)
+    subprocess.run([*tar, "-C", other, "-xpf", packed, "--touch"], check=True)
+    assert run(root, APP, tmp_path / "one", LC_ALL="C", TZ="UTC", PYTHONHASHSEED="1") == 0
+    before = os.umask(0o077)
+    try:
+        environment = {"LC_ALL": "C.UTF-8", "TZ": "Asia/Tokyo", "PYTHONHASHSEED": "2"}
+        assert run(other, APP, tmp_path / "two", **environment) == 0
+    finally:
+        os.umask(before)
+    for name in ("app.tar", FRAGMENT):
+        one, two = (tmp_path / run / "out" / name for run in ("one", "two"))
+        assert one.read_bytes() == two.read_bytes(), name
+    with tarfile.open(tmp_path / "one/out/app.tar") as tar_file:
+        assert {member.mtime for member in tar_file} == {APP.epoch}
+        assert {(member.uname, member.gname) for member in tar_file} == {("", "")}
+
+
+def test_memory_does_not_grow_with_a_file(tmp_path: Path) -> None:
+    root = plant(tmp_path / "tree", "/app/x")
+    with (root / "app/sparse").open("wb") as stream:
+        stream.truncate(600 << 20)
+    found = exported(root, "/app")
+    size = {str(entry.path): entry.size for entry in found.fragment.entries}
+    assert size["/app/sparse"] == 600 << 20
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 500 << 10  # KiB
+    shutil.rmtree(found.directory)
+
+
+def test_file_capabilities_are_kept(root: Path) -> None:
+    capability = bytes.fromhex("0100000200040000000000000000000000000000")
+    try:
+        os.setxattr(root / "app/run", "security.capability", capability)
+    except OSError:
+        pytest.skip("this file system keeps no capabilities")
+    entries = {str(entry.path): entry for entry in exported(root, "/app").fragment.entries}
+    assert entries["/app/run"].xattrs == (("security.capability", capability.hex()),)
+
+
+def test_it_runs_with_the_standard_library_alone(root: Path, tmp_path: Path) -> None:
+    """Debian's python3-minimal lacks a good part of it."""
+    program = zipapp(tmp_path / "exporter.pyz")
+    lacking = ("zipfile", "queue", "concurrent", "importlib.resources", "tempfile")
+    code = (
+        f"import sys, runpy\nfor name in {lacking}: sys.modules[name] = None\n"
+        f"sys.argv = ['x', '--root={root}', '--request={tmp_path}/r', '--output={tmp_path}/o']\n"
+        f"runpy.run_path({os.fspath(program)!r})"
+    )
+    (tmp_path / "r").write_text(json.dumps(APP.to_json()))
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "o/app.tar").exists()
+
+
+@pytest.mark.skipif(not Path("/var/lib/dpkg/status").exists(), reason="no Debian here")
+def test_a_real_system(tmp_path: Path) -> None:
+    found = exported(Path("/"), "/usr/bin/env", output(package="tzdata"), into=tmp_path / "out")
+    paths = set(found.paths)
+    assert {"/usr/bin/env", "/usr/share/zoneinfo/Europe/Berlin"} <= paths
+    assert any(path.endswith("/libc.so.6") for path in paths)
+    assert {"coreutils", "libc6", "tzdata"} <= {item.name for item in found.fragment.packages}
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    subprocess.run(["tar", "-xf", found.directory / "app.tar", "-C", tree], check=True)
+    done = subprocess.run(
+        ["chroot", tree, "/usr/bin/env", "-i", "A=1", "/usr/bin/env"],
+        capture_output=True,
+        text=True,
+    )
+    if os.geteuid() == 0:
+        assert done.stdout == "A=1\n"
+
+
+def test_the_seeds_need_a_layer(root: Path) -> None:
+    need = Need(ImagePath("/x"), "x", "1", "amd64", "/app", EdgeKind.ELF)
+    with pytest.raises(InputError, match="the seeds go to layer ''"):
+        exported(root, "/app", seeds=(need,))
