@@ -474,9 +474,7 @@ class _Closing:
                 self._lacks(ImagePath(by.source), pattern, f"companion {rule.name}: {rule.reason}")
             matched += found
         paths = [path for top in matched for path in (top, *self._below_matched(top))]
-        # Where packages have part of it, the staging container has all of it: the rule fires
-        # there again, for the same reason or for the need that this export reports.
-        elsewhere = self._build and (not by.shipped or any(self._is_owned(path) for path in paths))
+        elsewhere = self._build and not self._fires_here(rule, by, paths)
         for path in paths:
             if elsewhere and self._is_directory(path):
                 continue
@@ -484,6 +482,20 @@ class _Closing:
             self._reach(
                 path, by if here else by._replace(shipped=False), EdgeKind.COMPANION, rule.name
             )
+
+    def _fires_here(self, rule: Companion, by: _Requester, paths: list[ImagePath]) -> bool:
+        """Say whether a build ships what no package owns of the files of ``rule``.
+
+        Where packages own a part, or where the trigger comes from another fragment, that one has
+        all of it: the rule fires there for the same trigger, or for the need reported here. A
+        rule that only this request has is not known to the fragments below.
+        """
+        trigger = ImagePath(by.source)
+        if not by.shipped or any(self._is_owned(path) for path in paths):
+            return False
+        if trigger in self._provided:
+            return rule in self._request.companions
+        return trigger in self._found.entries or trigger in self._claims.claimed
 
     def _below_matched(self, top: ImagePath) -> Iterator[ImagePath]:
         if self._is_directory(top):

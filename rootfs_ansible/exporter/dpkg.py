@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from rootfs_ansible.errors import ClosureError, InputError
+from rootfs_ansible.exporter import globs
 from rootfs_ansible.exporter.root import Root
 from rootfs_ansible.model.path import ImagePath
 
@@ -40,6 +41,18 @@ DOCUMENTATION = tuple(
         "/usr/share/zsh",
     )
 )
+
+# What scripts of packages make when they are installed, by the package whose content it is.
+_MADE = {
+    "/etc/fonts/conf.d/*": "fontconfig-config",
+    "/etc/nsswitch.conf": "libc-bin",
+    "/etc/ssl/certs/*": "ca-certificates",
+    "/usr/lib/*/gdk-pixbuf-2.0/*/loaders.cache": "libgdk-pixbuf-2.0-0",
+    "/usr/lib/*/gio/modules/giomodule.cache": "libglib2.0-0t64",
+    "/usr/lib/locale/locale-archive": "locales",
+    "/usr/share/mime/**": "shared-mime-info",
+}
+_ANY_MADE = globs.any_of(tuple(_MADE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +90,15 @@ class PackageDatabase:
     def owner(self, path: ImagePath) -> Installed | None:
         """Return the package that owns ``path``, which has no link among its parents.
 
-        A link that update-alternatives or ldconfig keeps belongs to the package it leads into.
+        A link that update-alternatives or ldconfig keeps belongs to the package it leads into,
+        a file that the script of a package makes to that package.
         """
         owner = self._owner(path)
         if owner is None and (target := self._kept_link(path)) is not None:
             owner = self._owner(target)
+        if owner is None and _ANY_MADE.fullmatch(path.text):
+            makers = (name for glob, name in _MADE.items() if globs.matches(glob, path.text))
+            owner = self._by_name.get(next(makers))
         return owner
 
     def is_shared(self, directory: ImagePath) -> bool:

@@ -31,6 +31,11 @@ def compiled(pattern: str) -> re.Pattern[str]:
     return re.compile(_expression(pattern), re.DOTALL)
 
 
+def matches(pattern: str, text: str) -> bool:
+    """Say whether ``pattern`` matches the whole of ``text``."""
+    return compiled(pattern).fullmatch(text) is not None
+
+
 def base(pattern: str) -> ImagePath:
     """Return what the relative globs beside the absolute ``pattern`` are relative to: the path
     itself, or of a glob the directory above its first wildcard."""

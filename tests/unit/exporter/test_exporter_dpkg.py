@@ -89,6 +89,13 @@ def test_a_link_that_ldconfig_makes_belongs_to_the_library(tmp_path: Path) -> No
     assert owner(tmp_path, "/usr/lib/liby.so.1") == ""
 
 
+def test_a_file_that_a_packages_script_makes_belongs_to_it(tmp_path: Path) -> None:
+    plant(tmp_path, "/etc/ssl/certs/ca-certificates.crt x\n/usr/share/mime/mime.cache x")
+    package(tmp_path, "ca-certificates", "/usr/sbin/update-ca-certificates")
+    assert owner(tmp_path, "/etc/ssl/certs/ca-certificates.crt") == "ca-certificates"
+    assert owner(tmp_path, "/usr/share/mime/mime.cache") == ""
+
+
 def test_packages_that_were_removed_own_nothing(tmp_path: Path) -> None:
     package(tmp_path, "gone", "/etc/gone.conf", Status="deinstall ok config-files")
     package(tmp_path, "half", "/usr/bin/half", Status="install ok half-configured")
