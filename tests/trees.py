@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import struct
 import subprocess
 import tarfile
 from collections.abc import Iterable, Mapping
@@ -140,6 +141,39 @@ def compiled(directory: Path, source: str, *words: str | Path) -> Path:
         ["gcc", "-nostdlib", "-fPIC", code, "-o", out, *words], check=True, capture_output=True
     )
     return out
+
+
+def written(
+    bits: int,
+    order: str,
+    machine: int = 62,
+    entries: str = "",
+    strings: bytes = b"\0libone.so.1\0$ORIGIN\0",
+) -> bytes:
+    """Return the smallest shared object of a word size and byte order, with its dynamic section.
+
+    ``entries`` are lines ``TAG VALUE``. Of its ``strings``, "libone.so.1" is at 1, "$ORIGIN" at 13.
+    """
+    sign, wide = "<" if order == "little" else ">", bits == 64
+    header, segment = (64, 56) if wide else (52, 32)
+    word = "qQ" if wide else "iI"
+    at = header + 2 * segment
+    pairs = [tuple(int(number, 0) for number in line.split()) for line in entries.splitlines()]
+    size = struct.calcsize(sign + word) * (len(pairs) + 3)
+    pairs += [(5, at + size), (10, len(strings)), (0, 0)]
+    dynamic = b"".join(struct.pack(sign + word, *pair) for pair in pairs)
+    end = at + size + len(strings)
+    ident = b"\x7fELF" + bytes([2 if wide else 1, 1 if order == "little" else 2, 1, 0]) + bytes(8)
+    layout = "HHIQQQIHHHHHH" if wide else "HHIIIIIHHHHHH"
+    data = ident + struct.pack(
+        sign + layout, 3, machine, 1, 0, header, 0, 0, header, segment, 2, 0, 0, 0
+    )
+    for kind, offset, length in ((1, 0, end), (2, at, size)):
+        if wide:
+            data += struct.pack(sign + "IIQQQQQQ", kind, 4, offset, offset, 0, length, length, 8)
+        else:
+            data += struct.pack(sign + "IIIIIIII", kind, offset, offset, 0, length, length, 4, 4)
+    return data + dynamic + strings
 
 
 LOADER = "/lib64/ld-linux-x86-64.so.2"

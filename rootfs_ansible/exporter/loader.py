@@ -77,6 +77,9 @@ class Loading:
 _LINUX = {0, 3, 64, 97}
 _SYSTEMS = {1: "HP-UX", 2: "NetBSD", 6: "Solaris", 7: "AIX", 9: "FreeBSD", 12: "OpenBSD"}
 
+# A program with 135 libraries looks 1,200 times into a directory.
+_MOST_LOOKS = 1 << 18
+
 # What musl's loader is itself, whatever file has the name (load_library in ldso/dynlink.c).
 _IN_MUSL = re.compile(r"lib(c|pthread|rt|m|dl|util|xnet)\.")
 
@@ -109,6 +112,7 @@ class _Space:
         self.objects = [top]
         self.names: dict[str, _Object] = {}
         self.files: dict[ImagePath, _Object] = {}
+        self.looks = 0
         self.add(top)
 
     def add(self, item: _Object, *names: str) -> None:
@@ -232,7 +236,11 @@ class Loader:
         """Search ``name`` as ``item`` asks for it: its own path first, then the system's."""
         architecture = item.elf.architecture
         system = System(architecture, space.libc, item.elf.skips_default_directories)
+        space.looks += len(self._search.system(system))
         for directory in self._own_path(space, item):
+            space.looks += 1
+            if space.looks > _MOST_LOOKS:
+                return Missing(item.real, name, (), "search paths are unreasonably long")
             found = self._search.candidate(architecture, directory, name)
             if found is not None:
                 return _object(item, name, found)

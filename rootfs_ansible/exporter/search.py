@@ -68,6 +68,7 @@ class Search:
         self._systems: dict[System, tuple[Directory, ...]] = {}
         self._in_system: dict[tuple[System, str], Found | None] = {}
         self._candidates: dict[tuple[Architecture, ImagePath, str], Found | None] = {}
+        self._held: dict[ImagePath, frozenset[str]] = {}
         self._hwcaps: dict[ImagePath, tuple[Directory, ...]] = {}
 
     def elf(self, path: ImagePath) -> ElfFile | None:
@@ -169,7 +170,7 @@ class Search:
         chooses at run time, come beside it. A file of another architecture is passed over
         (``open_verify``); any other that cannot be loaded ends the search.
         """
-        if directory.path is None:
+        if directory.path is None or name not in self._names(directory.path):
             return None
         key = (architecture, directory.path, name)
         if key not in self._candidates:
@@ -200,20 +201,33 @@ class Search:
 
     def _variants(self, directory: ImagePath, name: str) -> tuple[ImagePath, ...]:
         if directory not in self._hwcaps:
-            place = self._directory(f"{directory}/glibc-hwcaps", ROOT)
-            resolution = self._root.resolve(place.path) if place.path else None
+            place = directory / "glibc-hwcaps"
             self._hwcaps[directory] = tuple(
-                self._directory(f"{place.text}/{level}", ROOT)
-                for level in (self._root.names(resolution.path) if resolution else ())
+                self._directory(f"{place}/{level}", ROOT) for level in sorted(self._names(place))
             )
         found = (self._open(place, name) for place in self._hwcaps[directory])
         return tuple(variant.path for variant in found if variant and variant.elf)
 
+    def _names(self, directory: ImagePath) -> frozenset[str]:
+        """Return what ``directory`` holds, so that the many names that it does not hold cost
+        neither a system call nor memory; nothing where it is none, or closed to this user."""
+        if directory not in self._held:
+            try:
+                resolution = self._root.follow(directory, ".")
+                names = self._root.names(resolution.path) if resolution else ()
+            except ClosureError:
+                names = ()
+            self._held[directory] = frozenset(names)
+        return self._held[directory]
+
     def _directory(self, text: str, origin: ImagePath) -> Directory:
         """Return the directory that the absolute ``text`` leads to; of what is passed on the way,
         that which ``origin`` is in is there anyway."""
-        resolution = self._root.follow(ROOT, f"{text}/")
         normal = ImagePath(text or "/")
+        try:
+            resolution = self._root.follow(ROOT, f"{text}/")
+        except ClosureError:
+            resolution = None
         if resolution is None:
             return Directory(normal.text, None)
         if ".." not in text.split("/"):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from trees import LOADER, compiled, library, plant
+from trees import LOADER, compiled, library, plant, written
 
 from rootfs_ansible.errors import ClosureError, RootfsError
 from rootfs_ansible.exporter.ldconfig import configured_directories
@@ -482,6 +482,23 @@ class TestMusl:
 
 
 class TestHarm:
+    def test_long_search_paths_end(self, root: Path) -> None:
+        """Each of a thousand names is asked for in each of a thousand directories."""
+        for number in range(1000):
+            (root / "d" / str(number)).mkdir(parents=True)
+        path = ":".join(f"/d/{number}" for number in range(1000)).encode()
+        names = [f"lib{number}.so".encode() for number in range(1000)]
+        offsets, strings = [], b"\0" + path + b"\0"
+        for name in names:
+            offsets.append(len(strings))
+            strings += name + b"\0"
+        entries = "\n".join(["29 1", *(f"1 {offset}" for offset in offsets)])
+        (root / "x").write_bytes(written(64, "little", entries=entries, strings=strings))
+        missing = load(root, "/x").missing
+        assert [item.soname for item in missing] == [name.decode() for name in names]
+        assert missing[0].reason == ""
+        assert missing[-1].reason == "search paths are unreasonably long"
+
     @settings(max_examples=150, deadline=None)
     @given(data=st.data())
     def test_damaged_files_are_loaded_or_not(
