@@ -46,7 +46,10 @@ def _outlook(plan: Plan) -> str:
     """Return what a build would do, a line for each stage."""
     # What the results need is known once they are there: the system layer waits for the compile.
     lines = [f"{plan.name} would be built from {plan.context} by {plan.role}"]
+    build = plan.stage("build_image")
     lines += [
-        f"  {stage.name:<12} {'to run' if stage.run else 'is there'}" for stage in plan.stages
+        f"  {stage.name:<12} {'to run' if stage.run else 'is there'}"
+        for stage in plan.stages
+        if stage.name != "toolchain" or stage.key != build.key
     ]
     return "\n".join(lines)

@@ -100,10 +100,11 @@ def resolve(
     """
     roles = tuple(roles)
     known = {name: spec for role in roles for name, spec in role.options.items()}
-    prefixes = tuple(f"{role.name}_" for role in roles)
-    _refuse_unknown(
-        [name for name in task_vars if name.startswith(prefixes)], {*known, *_FACTS}, "variables"
-    )
+    if "rootfs_plan" not in task_vars:
+        # Once a build has begun, roles register results of their own under these prefixes.
+        prefixes = tuple(f"{role.name}_" for role in roles)
+        given = [name for name in task_vars if name.startswith(prefixes)]
+        _refuse_unknown(given, {*known, *_FACTS}, "variables")
     defaults = {name: value for role in roles for name, value in role.defaults.items()}
     layered = {**defaults, **own, **task_vars}
     view = templar.copy_with_new_env(available_variables=layered)
