@@ -22,12 +22,11 @@ _PAGE = 4096
 # Numbers of the System V ABI (gABI chapters 4 and 5) and of glibc's elf/elf.h.
 _PT_LOAD, _PT_DYNAMIC, _PT_INTERP = 1, 2, 3
 _DT_NULL, _DT_NEEDED, _DT_STRTAB, _DT_STRSZ = 0, 1, 5, 10
-_DT_SONAME, _DT_RPATH, _DT_RUNPATH, _DT_FLAGS = 14, 15, 29, 30
+_DT_SONAME, _DT_RPATH, _DT_RUNPATH = 14, 15, 29
 _DT_VERDEF, _DT_VERDEFNUM = 0x6FFFFFFC, 0x6FFFFFFD
 _DT_VERNEED, _DT_VERNEEDNUM = 0x6FFFFFFE, 0x6FFFFFFF
 _DT_FLAGS_1, _DT_AUXILIARY, _DT_FILTER = 0x6FFFFFFB, 0x7FFFFFFD, 0x7FFFFFFF
-_DF_ORIGIN = 0x1
-_DF_1_ORIGIN, _DF_1_NODEFLIB, _DF_1_PIE = 0x80, 0x800, 0x08000000
+_DF_1_NODEFLIB, _DF_1_PIE = 0x800, 0x08000000
 _VER_FLG_WEAK = 0x2
 
 
@@ -97,7 +96,6 @@ class ElfFile:
     runpath: str = ""
     auxiliary: tuple[str, ...] = ()
     filters: tuple[str, ...] = ()
-    has_origin_flag: bool = False
     skips_default_directories: bool = False
     is_pie: bool = False
     version_needs: tuple[VersionNeed, ...] = ()
@@ -240,7 +238,7 @@ class _Reader:
         if _DT_STRTAB in last:
             table = self._located(last[_DT_STRTAB])
             self._strings = table._replace(size=min(table.size, last.get(_DT_STRSZ, table.size)))
-        flags, flags_1 = last.get(_DT_FLAGS, 0), last.get(_DT_FLAGS_1, 0)
+        flags = last.get(_DT_FLAGS_1, 0)
 
         def one(tag: int) -> str:
             return self._string(last[tag]) if tag in last else ""
@@ -260,9 +258,8 @@ class _Reader:
             runpath=one(_DT_RUNPATH),
             auxiliary=each(_DT_AUXILIARY),
             filters=each(_DT_FILTER),
-            has_origin_flag=bool(flags & _DF_ORIGIN or flags_1 & _DF_1_ORIGIN),
-            skips_default_directories=bool(flags_1 & _DF_1_NODEFLIB),
-            is_pie=bool(flags_1 & _DF_1_PIE),
+            skips_default_directories=bool(flags & _DF_1_NODEFLIB),
+            is_pie=bool(flags & _DF_1_PIE),
             version_needs=tuple(self._version_needs(last)),
             version_definitions=tuple(self._version_definitions(last)),
         )
