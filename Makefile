@@ -1,0 +1,55 @@
+# make build [APP=directory]   build an app (by default the example) into a clean image
+# make test                    everything that has to hold
+# make lint                    what needs no engine
+# make engine-env              the shell line that reaches the engine: eval "$(make -s engine-env)"
+# make engine-stop             stop the private engine, if that is the one
+# make venv                    the virtual environment alone
+# make clean                   remove what these made in this directory
+
+APP ?= examples/node-web
+PYTHON ?= python3
+
+export PYTHON
+# A program of the environment is found by its name, also by programs of the environment.
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+ENGINE := python -m rootfs_ansible.drive.daemon
+
+.PHONY: build test lint engine-env engine-stop venv clean
+
+build: .venv/ready
+	@rootfs-ansible build "$(APP)"
+
+test: lint
+	@tools/packages gcc=gcc,libc6-dev skopeo=skopeo umoci=umoci
+	@ansible-playbook playbooks/engine.yml
+	@eval "$$($(ENGINE) env)" && molecule test --all
+	@eval "$$($(ENGINE) env)" && pytest
+
+lint: .venv/ready-test
+	ruff check
+	ruff format --check
+	mypy
+	lint-imports
+	ansible-lint
+
+engine-env: .venv/ready
+	@$(ENGINE) env
+
+engine-stop: .venv/ready
+	@$(ENGINE) stop
+
+venv: .venv/ready
+
+.venv/ready: pyproject.toml tools/venv
+	@tools/venv
+	@touch $@
+
+.venv/ready-test: pyproject.toml tools/venv
+	@tools/venv test
+	@touch .venv/ready $@
+
+clean:
+	rm -rf .venv build dist *.egg-info .ansible .cache
+	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
