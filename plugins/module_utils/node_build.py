@@ -5,9 +5,11 @@ Standard library alone: this runs in the build container.
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -91,16 +93,17 @@ class NodeBuild:
         workspace = ""
         if self._project["directory"] != ".":
             workspace = node_tree.read(self._app).name
-        for command in self._manager.fetch(development=self._development, workspace=workspace):
-            code, output, errors = self._run(command, self.prefix, {"CI": "true", **secret})
-            if code:
-                lines = node_tools.cleaned(output, errors)
-                raise StepError(
-                    f"{' '.join(command[:2])} failed",
-                    "the dependencies could not be fetched",
-                    lines,
-                    node_tools.fetch_advice(self._manager, lines),
-                )
+        with self._what_is_resolved():
+            for command in self._manager.fetch(development=self._development, workspace=workspace):
+                code, output, errors = self._run(command, self.prefix, {"CI": "true", **secret})
+                if code:
+                    lines = node_tools.cleaned(output, errors)
+                    raise StepError(
+                        f"{' '.join(command[:2])} failed",
+                        "the dependencies could not be fetched",
+                        lines,
+                        node_tools.fetch_advice(self._manager, lines),
+                    )
         selection = self._select(development=self._development)
         node_tree.prune(self.prefix, selection, final=False)
 
@@ -185,6 +188,28 @@ class NodeBuild:
     @property
     def _development(self) -> bool:
         return bool(self._project["builds"])
+
+    @contextmanager
+    def _what_is_resolved(self) -> Iterator[None]:
+        """Set development dependencies aside where neither a lock file nor a build wants them.
+
+        A package manager resolves what it does not install too, and those of a published package
+        may conflict, or be gone.
+        """
+        manifests: dict[Path, bytes] = {}
+        if not self._manager.lock and not self._development:
+            homes = [".", *(item["directory"] for item in self._workspaces())]
+            paths = [self.prefix / home / "package.json" for home in homes]
+            manifests = {path: path.read_bytes() for path in paths}
+        try:
+            for path, text in manifests.items():
+                manifest = json.loads(text)
+                manifest.pop("devDependencies", None)
+                path.write_text(json.dumps(manifest))
+            yield
+        finally:
+            for path, text in manifests.items():
+                path.write_bytes(text)
 
     def _workspaces(self) -> list[dict[str, Any]]:
         return list(self._project["workspaces"])
