@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import sys
 from collections.abc import Sequence
@@ -14,6 +15,13 @@ from rootfs_ansible.model.request import ExportRequest
 
 # What the caller can act on; any other failure is a mistake of ours and shows its traceback.
 FAILED = 3
+
+
+def run() -> int:
+    """Do what ``main`` does, as a program of its own."""
+    # An export keeps what it makes: looking for garbage in it costs a fifth of the time.
+    gc.disable()
+    return main()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,4 +51,4 @@ def _request(path: Path) -> ExportRequest:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(run())

@@ -8,9 +8,9 @@ _PACKAGE = Path(__file__).parent.parent
 _PARTS = ("__init__.py", "errors.py", "model", "exporter")
 _SUFFIXES = {".py", ".json"}
 _MAIN = """\
-from rootfs_ansible.exporter.__main__ import main
+from rootfs_ansible.exporter.__main__ import run
 
-raise SystemExit(main())
+raise SystemExit(run())
 """
 
 

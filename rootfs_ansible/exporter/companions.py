@@ -25,17 +25,19 @@ class Companions:
     """The rules of an export; one of the request replaces the built-in one of its name."""
 
     def __init__(self, requested: Iterable[Companion]) -> None:
-        rules = {rule.name: rule for rule in (*built_in(), *requested)}
-        self._rules = rules
-        self._by_path = [
-            (globs.compiled(rule.when), rule) for rule in rules.values() if rule.when[:1] == "/"
-        ]
-        self._by_name = [
-            (globs.compiled(rule.when), rule) for rule in rules.values() if rule.when[:1] != "/"
-        ]
-        # Nearly every path of an export fires no rule: one look tells.
-        self._any_path = globs.any_of(tuple(r.when for _, r in self._by_path))
-        self._any_name = globs.any_of(tuple(r.when for _, r in self._by_name))
+        self._rules = {rule.name: rule for rule in (*built_in(), *requested)}
+        # Nearly every path of an export fires no rule, and few rules are globs.
+        self._literal: dict[str, list[Companion]] = {}
+        self._globs: list[Companion] = []
+        for rule in self._rules.values():
+            if globs.is_glob(rule.when):
+                self._globs.append(rule)
+            else:
+                self._literal.setdefault(rule.when, []).append(rule)
+        self._any_path, self._any_name = (
+            globs.any_of(tuple(r.when for r in self._globs if _is_path(r) == is_path))
+            for is_path in (True, False)
+        )
 
     def named(self, name: str) -> Companion | None:
         """Return the rule ``name``."""
@@ -43,7 +45,14 @@ class Companions:
 
     def fired_by(self, path: ImagePath) -> Iterator[Companion]:
         """Yield the rules that ``path`` fires: by its whole text, or by its name (a soname)."""
-        if self._any_path.fullmatch(path.text):
-            yield from (rule for regex, rule in self._by_path if regex.fullmatch(path.text))
-        if self._any_name.fullmatch(path.name):
-            yield from (rule for regex, rule in self._by_name if regex.fullmatch(path.name))
+        name = path.name
+        yield from self._literal.get(path.text, ())
+        yield from self._literal.get(name, ())
+        if self._any_name.fullmatch(name) or self._any_path.fullmatch(path.text):
+            for rule in self._globs:
+                if globs.matches(rule.when, path.text if _is_path(rule) else name):
+                    yield rule
+
+
+def _is_path(rule: Companion) -> bool:
+    return rule.when.startswith("/")

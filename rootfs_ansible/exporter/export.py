@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -84,35 +85,45 @@ class _Writing:
         first: dict[tuple[int, int], Entry] = {}
         with LayerTar(path, self._epoch) as tar:
             for at, reached in paths.items():
-                entry = self._written(tar, self._entry(at, reached), reached, first)
-                self.entries.append(entry)
+                self.entries.append(self._written(tar, at, reached, first))
             digest, size = tar.finish()
         return Layer(name, f"sha256:{digest}", size)
 
     def _written(
         self,
         tar: LayerTar,
-        entry: Entry,
+        path: ImagePath,
         reached: Reached,
         first: dict[tuple[int, int], Entry],
     ) -> Entry:
-        if reached.made and entry.kind is Kind.FILE:
-            return tar.add_bytes(entry, reached.content)
-        inode = reached.status.inode
+        """Write one path; ``first`` are the files of the layer that may have further names."""
+        kind, inode = reached.status.kind, reached.status.inode
+        if reached.made and kind is Kind.FILE:
+            return tar.add_bytes(self._entry(path, reached), reached.content)
         if inode is not None and inode in first:
-            entry = replace(entry, sha256=first[inode].sha256, hardlink=first[inode].path)
+            same = first[inode]
+            entry = replace(self._entry(path, reached, same.xattrs), hardlink=same.path)
+            tar.add(entry)
+            return entry.with_content(same.size, same.sha256)
+        if kind is not Kind.FILE:
+            # A link has no attributes of its own that an image keeps.
+            bare = reached.made or kind is Kind.SYMLINK
+            entry = self._entry(path, reached, () if bare else self._root.xattrs(path))
             tar.add(entry)
             return entry
-        if entry.kind is Kind.FILE:
-            with self._root.open(entry.path) as stream:
-                entry = tar.add_file(entry, stream.fileno())
-        else:
-            tar.add(entry)
+        handle = self._root.descriptor(path)
+        try:
+            entry = self._entry(path, reached, self._root.xattrs(path, handle))
+            entry = tar.add_file(entry, handle)
+        finally:
+            os.close(handle)
         if inode is not None:
             first[inode] = entry
         return entry
 
-    def _entry(self, path: ImagePath, reached: Reached) -> Entry:
+    def _entry(
+        self, path: ImagePath, reached: Reached, xattrs: tuple[tuple[str, str], ...] = ()
+    ) -> Entry:
         status = reached.status
         owner = None
         if status.kind is not Kind.DIRECTORY and not reached.made:
@@ -128,7 +139,7 @@ class _Writing:
             layer=reached.layer,
             package=owner.name if owner else "",
             link=self._root.readlink(path) if status.kind is Kind.SYMLINK else "",
-            xattrs=() if reached.made else self._root.xattrs(path),
+            xattrs=xattrs,
         )
 
     def _mode(self, path: ImagePath, reached: Reached) -> int:

@@ -11,7 +11,7 @@ from rootfs_ansible.exporter.root import Root
 from rootfs_ansible.model.path import ROOT, ImagePath
 
 # Brackets and question marks stay literal: file names such as ``[id].js`` are common.
-_TOKEN = re.compile(r"/\*\*/|\*\*|\*")
+_WILDCARD = re.compile(r"(/\*\*/|\*\*|\*)")
 _MEANING = {"/**/": "/(?:.*/)?", "**": ".*", "*": "[^/]*"}
 
 
@@ -117,8 +117,16 @@ def _is_directory(root: Root, path: ImagePath) -> bool:
 
 
 def _expression(pattern: str) -> str:
-    found, at = ("(?:.*/)?", 3) if pattern.startswith("**/") else ("", 0)
-    for token in _TOKEN.finditer(pattern, at):
-        found += re.escape(pattern[at : token.start()]) + _MEANING[token.group()]
-        at = token.end()
-    return found + re.escape(pattern[at:])
+    pattern = re.sub(r"(\*\*/)+", "**/", pattern)
+    found, rest = ("(?:.*/)?", pattern[3:]) if pattern.startswith("**/") else ("", pattern)
+    literal, *parts = _WILDCARD.split(rest)
+    found += re.escape(literal)
+    while parts:
+        wildcard, literal, *parts = parts
+        if wildcard == "*" and literal and parts:
+            # Where a name has what follows first leaves the most to the next wildcard, so there
+            # is nothing to try again: many stars would take exponential time.
+            found += f"(?>[^/]*?{re.escape(literal)})"
+        else:
+            found += _MEANING[wildcard] + re.escape(literal)
+    return found

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from rootfs_ansible.errors import InputError
@@ -148,29 +149,30 @@ class _Claiming:
         self, top: ImagePath, output: Output, excluded: re.Pattern[str], *, exact: bool
     ) -> None:
         """Claim ``top`` and, where it is a directory, all it holds."""
-        plain = not output.excluding
-        stack: list[tuple[ImagePath, tuple[_Pruning, ...]]] = [(top, ())]
+        seen = self._status(top)
+        stack: list[tuple[ImagePath, Status, tuple[_Pruning, ...]]] = (
+            [(top, seen, ())] if seen else []
+        )
         while stack:
-            path, pruning = stack.pop()
-            found = self._status(path)
-            if found is None or path in self._complete:
+            path, found, pruning = stack.pop()
+            if path in self._complete:
                 continue
-            names: tuple[str, ...] = ()
+            held: tuple[tuple[str, os.stat_result], ...] = ()
             if found.kind is Kind.DIRECTORY:
-                names = () if path in RUNTIME_MOUNTS else self._root.names(path)
-                pruning += tuple(self._starting(path, names))
-                stack += [
-                    (child, tuple(rule.at(child) for rule in pruning))
-                    for child in (path / name for name in reversed(names))
-                    if not excluded.fullmatch(child.text)
-                ]
-                if plain:
+                held = () if path in RUNTIME_MOUNTS else self._root.entries(path)
+                pruning += tuple(self._starting(path, [name for name, _ in held]))
+                for name, below in reversed(held):
+                    child = path / name
+                    if not (output.excluding and excluded.fullmatch(child.text)):
+                        rules = tuple(rule.at(child) for rule in pruning)
+                        stack.append((child, status(below), rules))
+                if not output.excluding:
                     self._complete.add(path)
             claim = Claim(
                 output,
                 found,
                 exact=exact and path is top and found.kind is not Kind.DIRECTORY,
-                kept=found.kind is Kind.DIRECTORY and not names,
+                kept=found.kind is Kind.DIRECTORY and not held,
             )
             dropping = next((rule for rule in pruning if rule.top is not None), None)
             if dropping is None or dropping.top is None:
@@ -179,7 +181,7 @@ class _Claiming:
                 drop = Drop(claim, dropping.rule, dropping.top)
                 self.claims.dropped.setdefault(path, drop)
 
-    def _starting(self, directory: ImagePath, names: tuple[str, ...]) -> Iterator[_Pruning]:
+    def _starting(self, directory: ImagePath, names: Sequence[str]) -> Iterator[_Pruning]:
         """Yield the rules that start to work in ``directory``."""
         for rule in self._request.prune:
             if globs.is_glob(rule.beside) or "/" in rule.beside:

@@ -90,18 +90,36 @@ class Root:
     def names(self, path: ImagePath) -> tuple[str, ...]:
         """Return the sorted names in the directory ``path``; a last symlink is not followed."""
         try:
-            handle = os.open(self._existing(path), os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            handle = self._open_directory(path)
             try:
-                # A descriptor is listed as text in the locale's encoding; go back to the bytes.
-                names = os.listdir(handle)  # noqa: PTH208 - a Path cannot be a descriptor
-                return tuple(sorted(_text(os.fsencode(name)) for name in names))
+                with os.scandir(handle) as found:
+                    return tuple(sorted(_name(item.name) for item in found))
             finally:
                 os.close(handle)
         except OSError as error:
             raise _unreadable(path.text, error) from None
 
+    def entries(self, path: ImagePath) -> tuple[tuple[str, os.stat_result], ...]:
+        """Return what ``names`` does, each with the status that ``lstat`` gives, in fewer steps."""
+        try:
+            handle = self._open_directory(path)
+            try:
+                with os.scandir(handle) as found:
+                    listed = [
+                        (_name(item.name), item.stat(follow_symlinks=False)) for item in found
+                    ]
+            finally:
+                os.close(handle)
+        except OSError as error:
+            raise _unreadable(path.text, error) from None
+        return tuple(sorted(listed, key=lambda item: item[0]))
+
     def open(self, path: ImagePath) -> BinaryIO:
         """Open the regular file ``path`` for reading; a last symlink is not followed."""
+        return os.fdopen(self.descriptor(path), "rb")
+
+    def descriptor(self, path: ImagePath) -> int:
+        """Open as ``open`` does, for who reads without a buffer and closes it by itself."""
         # A FIFO must not hold up the open that finds out that it is one.
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         try:
@@ -111,31 +129,33 @@ class Root:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             os.close(handle)
             raise ClosureError("is no regular file", where=path.text)
-        return os.fdopen(handle, "rb")
+        return handle
 
     def head(self, path: ImagePath, size: int) -> bytes:
         """Return the first ``size`` bytes of the regular file ``path``, or all it has."""
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        handle = self.descriptor(path)
         try:
-            handle = os.open(self._existing(path), flags)
-            try:
-                return os.read(handle, size)
-            finally:
-                os.close(handle)
+            return os.read(handle, size)
         except OSError as error:
             raise _unreadable(path.text, error) from None
+        finally:
+            os.close(handle)
 
-    def xattrs(self, path: ImagePath) -> tuple[tuple[str, str], ...]:
+    def xattrs(self, path: ImagePath, opened: int | None = None) -> tuple[tuple[str, str], ...]:
         """Return the extended attributes that belong to an image, by name, in hexadecimal.
+
+        ``opened`` is a descriptor of ``path``, where there is one.
 
         These are file capabilities (``security.capability``) and the users' own (``user.*``);
         labels of the host's security modules are not.
         """
-        host = self._existing(path)
         try:
+            # A descriptor names what it is for; a path may be that of a symlink.
+            of: int | bytes = self._existing(path) if opened is None else opened
+            follow = opened is not None
             found = [
-                (name, os.getxattr(host, name, follow_symlinks=False).hex())
-                for name in os.listxattr(host, follow_symlinks=False)
+                (name, os.getxattr(of, name, follow_symlinks=follow).hex())
+                for name in os.listxattr(of, follow_symlinks=follow)
                 if name == "security.capability"
                 or (name.startswith("user.") and not name.startswith(_ENGINES_OWN))
             ]
@@ -143,7 +163,7 @@ class Root:
             if error.errno == errno.ENOTSUP:
                 return ()
             raise _unreadable(path.text, error) from None
-        return tuple(sorted(found))
+        return tuple(sorted(found)) if found else ()
 
     def resolve(self, path: ImagePath) -> Resolution | None:
         """Follow ``path`` to the end; nothing where it is absent, dangles or goes in circles."""
@@ -237,6 +257,9 @@ class Root:
         self._steps[text] = place
         return place
 
+    def _open_directory(self, path: ImagePath) -> int:
+        return os.open(self._existing(path), os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+
     def _existing(self, path: ImagePath) -> bytes:
         host = self.host_path(path)
         if host is None:
@@ -272,6 +295,11 @@ def _lstat(host: bytes, text: str) -> os.stat_result | None:
 
 def _readlink(host: bytes) -> str:
     return _text(os.readlink(host))  # noqa: PTH115 - a Path cannot be bytes
+
+
+def _name(listed: str) -> str:
+    # A descriptor is listed as text in the locale's encoding; go back to the bytes.
+    return _text(os.fsencode(listed))
 
 
 def _text(name: bytes) -> str:

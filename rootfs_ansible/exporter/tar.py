@@ -70,8 +70,7 @@ class LayerTar:
         """
         self._stream.write(_header(entry, entry.size, self._epoch))
         digest = hashlib.sha256()
-        copied = self._stream.copy(handle, entry.size, digest)
-        if copied != entry.size or os.read(handle, 1):
+        if self._stream.copy(handle, entry.size, digest) != entry.size:
             raise ClosureError(
                 "changed while it was read",
                 where=str(entry.path),
@@ -116,17 +115,22 @@ class _Stream:
             at += room
 
     def copy(self, handle: int, size: int, digest: hashlib._Hash) -> int:
-        """Append up to ``size`` bytes that ``handle`` reads; return how many there were."""
-        left = size
-        while left:
-            part = self._buffer[self._used : self._used + min(left, _BUFFER - self._used)]
-            count = os.readv(handle, [part])
+        """Append up to ``size`` bytes that ``handle`` reads; return how many there are, at
+        ``size + 1`` no more counted."""
+        done = 0
+        while True:
+            # One byte more than there should be tells the end without another read.
+            room = min(size - done + 1, _BUFFER - self._used)
+            count = os.readv(handle, [self._buffer[self._used : self._used + room]])
+            if done + count > size:
+                return size + 1
             if not count:
-                break
-            digest.update(part[:count])
+                return done
+            digest.update(self._buffer[self._used : self._used + count])
             self._advance(count)
-            left -= count
-        return size - left
+            done += count
+            if count < room and done == size:
+                return done
 
     def pad(self, unit: int) -> None:
         """Append zeros up to the next multiple of ``unit`` bytes."""
