@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import ctypes
 import fcntl
 import json
 import os
@@ -131,7 +132,7 @@ class Daemon:
                 cwd="/",
                 env=environment,
                 start_new_session=True,
-                preexec_fn=_raise_limits,
+                preexec_fn=_prepare_process,
             )
         if not _wait(lambda: process.poll() is not None or answers(self.docker_host), _START):
             process.kill()
@@ -243,10 +244,74 @@ def _wait(condition: Callable[[], bool], seconds: float) -> bool:
     return True
 
 
+def _prepare_process() -> None:
+    _raise_limits()
+    if _in_chroot():
+        _take_root()
+
+
 def _raise_limits() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _FILES if hard == resource.RLIM_INFINITY else min(hard, _FILES)
     resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _in_chroot() -> bool:
+    """Say whether this process's root is not the root of its mount namespace.
+
+    Entering the namespace that one is in undoes a chroot (setns(2)); a child tries it.
+    """
+    child = os.fork()
+    if child == 0:
+        try:
+            before = Path("/").stat()
+            _enter_mounts()
+            os._exit(0 if os.path.samestat(before, Path("/").stat()) else 1)
+        except BaseException:
+            os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1
+
+
+def _take_root() -> None:
+    """Make this process's root the root of a mount namespace of its own (pivot_root(2)).
+
+    An engine in a chroot is a trap: its containers look right, but a command that is run in one
+    enters their mount namespace, and with it the file system outside of the chroot.
+    """
+    _call("unshare", _NEW_MOUNTS)
+    root = os.open("/", os.O_RDONLY | os.O_DIRECTORY)
+    _enter_mounts()
+    os.fchdir(root)
+    os.close(root)
+    # The path is that of the tree outside; bound onto itself it is a mount, as pivoting wants.
+    tree = str(Path.cwd()).encode()
+    _call("mount", None, b"/", None, _RECURSIVE | _PRIVATE, None)
+    _call("mount", tree, tree, None, _RECURSIVE | _BIND, None)
+    os.chdir(tree)
+    _call("pivot_root", b".", b".")
+    _call("umount2", b".", _DETACH)
+    os.chdir("/")
+
+
+def _enter_mounts() -> None:
+    namespace = os.open("/proc/self/ns/mnt", os.O_RDONLY)
+    try:
+        _call("setns", namespace, _NEW_MOUNTS)
+    finally:
+        os.close(namespace)
+
+
+def _call(name: str, *arguments: object) -> None:
+    """Call a function of the C library that Python does not know yet; raise ``OSError``."""
+    library = ctypes.CDLL(None, use_errno=True)
+    if getattr(library, name)(*arguments) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{name}: {os.strerror(number)}")
+
+
+# linux/sched.h, sys/mount.h
+_NEW_MOUNTS = 0x20000
+_BIND, _RECURSIVE, _PRIVATE, _DETACH = 0x1000, 0x4000, 0x40000, 2
 
 
 def _path() -> str:

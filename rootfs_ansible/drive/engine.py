@@ -265,6 +265,7 @@ class Engine:
                 where=self._where,
                 hint=f"image {image} must have a `sleep` that takes `infinity` (coreutils)",
             )
+        self._check(name)
         return found
 
     def remove(self, name: str) -> bool:
@@ -567,6 +568,25 @@ class Engine:
                 where=self._where,
             )
         return found
+
+    def _check(self, name: str) -> None:
+        """Make sure that a command run in a container sees the container, and nothing else.
+
+        An engine that runs in a chroot starts such commands outside of it, on the machine's own
+        root: every installation would go there.
+        """
+        script = (
+            "while read -r source path rest;"
+            ' do [ "$path" = "$1" ] && exit 0; done < /proc/self/mounts; exit 1'
+        )
+        if self.execute(name, ("sh", "-c", script, "sh", RUN_DIRECTORY)).code != 0:
+            self.remove(name)
+            raise EngineError(
+                f"a command in container {name} does not see the container's file system",
+                where=self._where,
+                hint="does the engine run in a chroot? Start it where / is the root of its mount"
+                " namespace; or has the image no `sh`?",
+            )
 
     def _run(self, container: str, command: Iterable[str], stdin: bytes = b"") -> None:
         words = list(command)
