@@ -113,7 +113,9 @@ class Manager:
             return (("yarn", "install", "--ignore-scripts", production, *frozen, *quiet),)
         verb = ("ci",) if self.lock else ("install", "--no-package-lock")
         kinds = "--include=dev" if development else "--omit=dev"
-        return (("npm", *verb, "--ignore-scripts", kinds, "--loglevel=error"),)
+        # npm 9 runs the prepare script of workspaces even so; a shell that does nothing ends that.
+        no_scripts = ("--ignore-scripts", "--script-shell=/bin/true")
+        return (("npm", *verb, *no_scripts, kinds, "--loglevel=error"),)
 
 
 def environment(base: Mapping[str, str], *, prefix: str, registry: str) -> dict[str, str]:
