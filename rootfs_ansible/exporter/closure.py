@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from rootfs_ansible.errors import InputError
-from rootfs_ansible.exporter import globs, scripts
+from rootfs_ansible.exporter import globs, scripts, strings
 from rootfs_ansible.exporter.companions import Companions
 from rootfs_ansible.exporter.dpkg import Installed, PackageDatabase
 from rootfs_ansible.exporter.elf import BinaryFormat, ElfType, binary_format
@@ -292,7 +292,10 @@ class _Closing:
 
     def _load(self, node: _Node) -> None:
         """Follow what the loader takes for an ELF file."""
-        loading = self._loader.load(node.path)
+        # A package declares what its files open; a file that no package has can only name it.
+        foundling = node.by.shipped and self._packages.owner(node.path) is None
+        opened = self._opened(node.path) if foundling else ()
+        loading = self._loader.load(node.path, opened)
         self._loaded.add(node.path)
         program = loading.interpreter
         for loaded in (*((program,) if program else ()), *loading.objects):
@@ -301,8 +304,10 @@ class _Closing:
             by = self._requester(loaded.requester, node)
             self._loaded.add(loaded.real)
             self._satisfied.add((loaded.requester, loaded.soname))
+            is_opened = loaded.requester == node.path and loaded.soname in opened
+            detail = f"{loaded.soname} (opened by name)" if is_opened else loaded.soname
             for path in (loaded.found, *loaded.variants):
-                self._reach(path, by, EdgeKind.ELF, loaded.soname)
+                self._reach(path, by, EdgeKind.ELF, detail)
             for path in loaded.passed:
                 self._arrive(path, by, EdgeKind.SYMLINK, loaded.found.text)
         for missing in loading.missing:
@@ -316,6 +321,15 @@ class _Closing:
                     f"{version.soname} ({version.version})",
                     f"a symbol version that {version.provider} lacks",
                 )
+
+    def _opened(self, path: ImagePath) -> tuple[str, ...]:
+        """Return the libraries that the ELF file at ``path`` names without needing them."""
+        elf = self._loader.elf(path)
+        if elf is None or elf.is_static:
+            return ()
+        with self._root.open(path) as stream:
+            named = strings.library_names(stream)
+        return tuple(sorted(named - {*elf.needed, elf.soname}))
 
     def _requester(self, path: ImagePath, node: _Node) -> _Requester:
         """Return ``path``, one of the objects that the loading of ``node`` takes, as requester."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from rootfs_ansible.errors import ClosureError
@@ -163,9 +163,10 @@ class Loader:
             return "linked to musl, and no program of glibc can load it"
         return ""
 
-    def load(self, path: ImagePath) -> Loading:
+    def load(self, path: ImagePath, opened: Iterable[str] = ()) -> Loading:
         """Return what is loaded with the program or library at ``path``, breadth first.
 
+        ``opened`` are names that it may pass to dlopen(3); one that is nowhere is not missing.
         Empty for what no loader takes: a static program, an object file, no ELF file at all.
         ``ClosureError`` where nothing is at ``path``.
         """
@@ -188,7 +189,8 @@ class Loader:
             else:
                 missing.append(target)
         for item in space.objects:
-            for name, must in _wanted(item.elf):
+            maybe = opened if item is top else ()
+            for name, must in (*_wanted(item.elf), *((name, False) for name in maybe)):
                 target = self._target(space, item, name)
                 if isinstance(target, _Object):
                     loaded.append(_loaded(item, name, target))

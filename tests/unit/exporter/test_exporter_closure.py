@@ -213,6 +213,30 @@ class TestLibraries:
         ]
         assert f"{LIB}/libz.so.1.3" in found.paths
 
+    def test_a_library_that_an_addon_names_comes_too(self, system: Path) -> None:
+        # kerberos.node opens libgssapi_krb5.so.2 by name; no edge of ELF shows it.
+        library(system, f"{LIB}/libgss.so.2", ["libz.so.1"])
+        package(system, "libgss2", f"{LIB}/libgss.so.2")
+        addon = library(system, "/app/a.node", ["libssl.so.3"])
+        text = b"\0libgss.so.2\0libnowhere.so.1\0libssl.so.3\0not-libz.so.1x\0"
+        addon.write_bytes(addon.read_bytes() + bytes((1 << 20) - 5 - addon.stat().st_size) + text)
+        found = exported(system, "/app")
+        assert found.why(f"{LIB}/libgss.so.2") == {
+            "/app/a.node -elf-> libgss.so.2 (opened by name)"
+        }
+        assert found.why(f"{LIB}/libssl.so.3") == {"/app/a.node -elf-> libssl.so.3"}
+        built = exported(system, "/app", build=True, into=system.with_name("built"))
+        assert built.needs[f"{LIB}/libgss.so.2"] == "libgss2 1.0-1 elf"
+
+    def test_what_a_packages_library_names_is_for_the_package_to_declare(
+        self, system: Path
+    ) -> None:
+        library(system, f"{LIB}/libcursor.so.1")
+        file = system / f"{LIB}/libssl.so.3".strip("/")
+        file.write_bytes(file.read_bytes() + b"\0libcursor.so.1\0")
+        library(system, "/app/a.node", ["libssl.so.3"])
+        assert f"{LIB}/libcursor.so.1" not in exported(system, "/app").paths
+
     def test_object_files_and_broken_ones_are_data(self, system: Path) -> None:
         library(system, "/app/whole.so")
         content = (system / "app/whole.so").read_bytes()
