@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from rootfs_ansible.drive.engine import Engine
 from rootfs_ansible.drive.sources import Sources
-from rootfs_ansible.errors import EngineError, InputError, StoreError
+from rootfs_ansible.errors import EngineError, InputError, LinkError, StoreError
 from rootfs_ansible.model.document import Document
 from rootfs_ansible.model.image import Image, ImageConfig
 from rootfs_ansible.model.manifest import Fragment, Need
@@ -20,7 +20,7 @@ from rootfs_ansible.model.plan import Plan, Stage
 from rootfs_ansible.model.request import Companion, ExportRequest, Output, Prune, Scope
 from rootfs_ansible.pack.archive import docker_archive, write_oci_archive
 from rootfs_ansible.pack.image import find_image, pack
-from rootfs_ansible.pack.link import link
+from rootfs_ansible.pack.link import link, resolved
 from rootfs_ansible.pack.rootfs import write_directory, write_tar
 from rootfs_ansible.plan.app import Inputs
 from rootfs_ansible.plan.key import stage_key
@@ -47,6 +47,9 @@ STACK_LABEL = "rootfs.builder.stack"
 """The label by which the images of ours that an engine has are found: they share layers."""
 
 INIT = "/usr/bin/tini"
+
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""Where engines look for a program where an image names no PATH."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +230,7 @@ class Build:
         fragments.append(compiled.fragment)
         manifest = link(fragments, LAYERS)
         config = self._config({**project, **compiled.facts})
+        self._check_programs(config, manifest)
         image = pack(self.store, manifest, config, self.tag, self._epoch)
         found = self.store.ref(self.tag)
         if found is not None:
@@ -368,6 +372,29 @@ class Build:
             ),
             architecture=self.engine.architecture(),
         )
+
+    def _check_programs(self, config: ImageConfig, manifest: Fragment) -> None:
+        """Refuse an image whose first process could not start: what it names is not shipped."""
+        words = [*config.entrypoint, *config.command]
+        programs = [*words[:1], *(words[2:3] if words[0] == INIT else [])]
+        entries = {entry.path: entry for entry in manifest.entries}
+        search = dict(config.environment).get("PATH", DEFAULT_PATH).split(":")
+        missing = [
+            program
+            for program in programs
+            if not any(
+                resolved(ImagePath(place), entries)
+                for place in ([program] if "/" in program else [f"{at}/{program}" for at in search])
+                if place.startswith("/")
+            )
+        ]
+        if missing:
+            raise LinkError(
+                f"the image starts {' and '.join(missing)}, which is not in it",
+                where=self.name,
+                hint="name a program of the image in rootfs_command, with its absolute path, or"
+                " ship it: rootfs_packages, rootfs_outputs (rootfs_init: false does without tini)",
+            )
 
     def _volume_paths(self, config: Mapping[str, Any]) -> list[str]:
         prefix = ImagePath(str(self.inputs.options["rootfs_prefix"]))

@@ -27,7 +27,7 @@ def link(fragments: Sequence[Fragment], layers: Sequence[str]) -> Fragment:
     entries = {path: found[0] for path, found in owners.items()}
     versions = _versions(fragments)
     needs = sorted({need for fragment in fragments for need in fragment.needs})
-    satisfied = {need: _resolved(need.path, entries) for need in needs if need.direct}
+    satisfied = {need: resolved(need.path, entries) for need in needs if need.direct}
     edges = {edge for fragment in fragments for edge in fragment.edges}
     edges |= {
         Edge(need.source, str(path), need.kind, need.detail)
@@ -163,7 +163,7 @@ def _reason_problems(edges: set[Edge], entries: Mapping[ImagePath, Entry]) -> It
             yield f"{path} (layer {entry.layer}) is there without a reason"
 
 
-def _resolved(path: ImagePath, entries: Mapping[ImagePath, Entry]) -> ImagePath | None:
+def resolved(path: ImagePath, entries: Mapping[ImagePath, Entry]) -> ImagePath | None:
     """Return the entry that ``path`` leads to: itself, or through directory links."""
     if path in entries:
         return path

@@ -15,6 +15,9 @@ ENTRY_POINTS = ("inspect", "build_image", "toolchain", "runtime", "compile")
 """The entry points of a stack role; each decides its own stage only."""
 
 _NOT_IN_A_KEY = {
+    # What the role calls the image that it makes by itself: the plan has its own key for it.
+    "root_image_key",
+    "root_image_tag",
     # Where things are, and how they are reached: the same sources give the same image anywhere.
     "rootfs_app_dir",
     "rootfs_build_ca_bundle",
@@ -64,7 +67,11 @@ class Inputs:
         return stage_key(
             "root_image",
             {
-                "options": self._named("root_image_"),
+                "options": {
+                    name: value
+                    for name, value in self.options.items()
+                    if name.startswith("root_image_") and name not in _NOT_IN_A_KEY
+                },
                 "role": directory_digest(self.root_role / "tasks"),
             },
         )
@@ -174,9 +181,6 @@ class Inputs:
                 name in {f"tasks/{other}" for other in others} or name.startswith("meta/")
             ),
         )
-
-    def _named(self, prefix: str) -> dict[str, Any]:
-        return {name: value for name, value in self.options.items() if name.startswith(prefix)}
 
     def _hashed(self) -> dict[str, Any]:
         return {
