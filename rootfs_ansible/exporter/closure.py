@@ -174,9 +174,9 @@ class _Closing:
     def _declare(self, path: ImagePath, claim: Claim) -> None:
         by = _Requester(claim.output.by, claim.output.layer, strict=claim.exact)
         self._edge(by.source, path, EdgeKind.DECLARED, _declaration(claim))
-        self._touch(path, by)
         if path not in self._provided and path not in self._found.entries:
             self._enter(_Node(path, claim.status, by, tree=True), claim)
+        self._touch(path, by)
 
     def _seed(self, need: Need) -> None:
         by = _Requester(need.source, self._request.seed_layer)
@@ -388,7 +388,12 @@ class _Closing:
         """Take note that ``by`` needs ``path``, and ship it unless something else does."""
         if path.text == "/":
             return
+        self._place(path, by, kind, detail, tree=tree)
         self._touch(path, by)
+
+    def _place(
+        self, path: ImagePath, by: _Requester, kind: EdgeKind, detail: str, *, tree: bool
+    ) -> None:
         if path in self._provided:
             if by.shipped:
                 self._edge(by.source, path, kind, detail)
@@ -479,23 +484,32 @@ class _Closing:
         if self._fired.get(rule.name, False) or (rule.name in self._fired and not by.shipped):
             return
         self._fired[rule.name] = by.shipped
-        matched: list[ImagePath] = []
-        for pattern in rule.needs:
-            found = list(globs.find(self._root, pattern))
-            regex = globs.compiled(pattern)
-            lacking = not found and not rule.optional and by.shipped
-            if lacking and not any(regex.fullmatch(path.text) for path in self._provided):
-                self._lacks(ImagePath(by.source), pattern, f"companion {rule.name}: {rule.reason}")
-            matched += found
-        paths = [path for top in matched for path in (top, *self._below_matched(top))]
+        found = {pattern: list(globs.find(self._root, pattern)) for pattern in rule.needs}
+        tops = [path for matched in found.values() for path in matched]
+        paths = [path for top in tops for path in (top, *self._below_matched(top))]
         elsewhere = self._build and not self._fires_here(rule, by, paths)
+        lacking = [pattern for pattern, matched in found.items() if not matched]
         for path in paths:
             if elsewhere and self._is_directory(path):
                 continue
             here = not elsewhere or self._is_owned(path) or path in self._provided
-            self._reach(
-                path, by if here else by._replace(shipped=False), EdgeKind.COMPANION, rule.name
-            )
+            by_whom = by if here else by._replace(shipped=False)
+            if not self._reach(path, by_whom, EdgeKind.COMPANION, rule.name) and path in tops:
+                lacking.append(path.text)
+        if not rule.optional and self._ships(ImagePath(by.source)):
+            for pattern in lacking:
+                regex = globs.compiled(pattern)
+                if not any(regex.fullmatch(known.text) for known in self._provided):
+                    what = f"companion {rule.name}: {rule.reason}"
+                    self._lacks(ImagePath(by.source), pattern, what)
+
+    def _ships(self, trigger: ImagePath) -> bool:
+        """Say whether this fragment has ``trigger``, or a lower one has it for all of them."""
+        return (
+            trigger in self._found.entries
+            or trigger in self._claims.claimed
+            or (trigger in self._provided and not self._build)
+        )
 
     def _fires_here(self, rule: Companion, by: _Requester, paths: list[ImagePath]) -> bool:
         """Say whether a build ships what no package owns of the files of ``rule``.
@@ -509,7 +523,7 @@ class _Closing:
             return False
         if trigger in self._provided:
             return rule in self._request.companions
-        return trigger in self._found.entries or trigger in self._claims.claimed
+        return self._ships(trigger)
 
     def _below_matched(self, top: ImagePath) -> Iterator[ImagePath]:
         if self._is_directory(top):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -592,6 +593,26 @@ class TestCompanions:
             system, "/app", companions=[FONTS], provided=["/etc/fonts", "/usr/share/fonts/a.ttf"]
         )
         assert "/app/libfont.so.1" in found.paths
+
+    def test_a_companion_that_leads_nowhere_is_an_error(self, root: Path) -> None:
+        plant(root, "/app/x\n/usr/share/x.conf -> gone")
+        rule = Companion("x", "reads it", "/app/x", ("/usr/share/x.conf",))
+        with pytest.raises(ClosureError) as caught:
+            exported(root, "/app", companions=[rule])
+        assert caught.value.details == (
+            "/usr/share/x.conf (companion x: reads it), needed by /app/x",
+        )
+        again = exported(root, "/app", companions=[replace(rule, optional=True)])
+        assert list(again.paths) == ["/app/x"]
+
+    def test_a_companion_missing_in_the_build_is_for_staging_to_find(self, system: Path) -> None:
+        library(system, f"{LIB}/libfont.so.1")
+        package(system, "libfont1", f"{LIB}/libfont.so.1")
+        library(system, "/app/a.node", ["libfont.so.1"])
+        needs = exported(system, "/app", build=True, companions=[FONTS]).needs
+        assert needs[f"{LIB}/libfont.so.1"] == "libfont1 1.0-1 elf"
+        with pytest.raises(ClosureError, match=r"/etc/fonts \(companion fonts"):
+            exported(system, "/app", companions=[FONTS])
 
     def test_a_provided_trigger_fires_where_it_is_reached(self, fonts: Path) -> None:
         library(fonts, "/app/a.node", ["libfont.so.1"])
