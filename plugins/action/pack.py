@@ -8,6 +8,7 @@ from typing import Any
 from ansible_collections.rootfs.builder.plugins.plugin_utils.action import RootfsAction
 from ansible_collections.rootfs.builder.plugins.plugin_utils.build import build_of
 
+from rootfs_ansible.drive import daemon
 from rootfs_ansible.model.plan import Plan
 from rootfs_ansible.pack.summary import summary
 
@@ -23,6 +24,6 @@ class ActionModule(RootfsAction):
         plan = Plan.from_json(task_vars["rootfs_plan"])
         image = build.pack(plan, task_vars.get("rootfs_project") or {})
         build.deliver(image)
-        text = summary(image)
+        text = summary(image, daemon.client(build.docker_host))
         self._display.display(text)
         return {"changed": True, "rootfs_result": image.to_json(), "rootfs_summary": text}

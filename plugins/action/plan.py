@@ -8,6 +8,7 @@ from typing import Any
 from ansible_collections.rootfs.builder.plugins.plugin_utils.action import RootfsAction
 from ansible_collections.rootfs.builder.plugins.plugin_utils.build import build_of
 
+from rootfs_ansible.drive import daemon
 from rootfs_ansible.model.plan import Plan
 from rootfs_ansible.pack.summary import summary
 
@@ -32,7 +33,7 @@ class ActionModule(RootfsAction):
         if image is None or self._task.check_mode:
             return {"ansible_facts": facts}
         changed = build.deliver(image)
-        text = summary(image)
+        text = summary(image, daemon.client(build.docker_host))
         self._display.display(text)
         return {
             "changed": changed,

@@ -8,6 +8,7 @@ from typing import Any
 
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
+from ansible_collections.rootfs.builder.plugins.plugin_utils.engine import docker_host_of
 from ansible_collections.rootfs.builder.plugins.plugin_utils.options import (
     COLLECTION,
     RoleOptions,
@@ -59,7 +60,7 @@ def build_of(task_vars: Mapping[str, Any], templar: Templar, loader: DataLoader)
         inputs,
         name=str(task_vars["inventory_hostname"]),
         directory=directory,
-        docker_host=str(task_vars.get("rootfs_docker_host") or ""),
+        docker_host=docker_host_of(task_vars, templar),
     )
 
 

@@ -7,12 +7,24 @@ from typing import Any
 
 from ansible.template import Templar
 
+from rootfs_ansible.drive import daemon
 from rootfs_ansible.drive.engine import Engine
 
 
 def engine_of(task_vars: Mapping[str, Any], templar: Templar) -> Engine:
-    """Return the engine of the fact ``rootfs_docker_host``, else of DOCKER_HOST, else the default.
+    """Return the engine that ``docker_host_of`` names."""
+    return Engine(docker_host_of(task_vars, templar))
 
-    The fact is what the role ``rootfs.builder.engine`` sets.
+
+def docker_host_of(task_vars: Mapping[str, Any], templar: Templar) -> str:
+    """Return how the engine is reached, as DOCKER_HOST would say it; empty if none answers.
+
+    The fact ``rootfs_docker_host``, which the role ``rootfs.builder.engine`` sets, says it. Before
+    that role has run, it is the engine that the role would find.
     """
-    return Engine(str(templar.template(task_vars.get("rootfs_docker_host")) or ""))
+    known = str(templar.template(task_vars.get("rootfs_docker_host")) or "")
+    if known:
+        return known
+    directory = daemon.default_directory()
+    dry = bool(task_vars.get("ansible_check_mode"))
+    return daemon.find(directory) if dry else daemon.reach(directory)

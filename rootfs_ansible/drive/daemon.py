@@ -220,6 +220,22 @@ def find(directory: Path) -> str:
     return next((host for host in dict.fromkeys((named, own)) if answers(host)), "")
 
 
+def reach(directory: Path) -> str:
+    """Return the engine that ``find`` finds; a private one that was stopped is started again."""
+    found = find(directory)
+    if not found and (directory / "daemon.json").exists() and os.geteuid() == 0:
+        own = Daemon(directory)
+        own.start()
+        found = own.docker_host
+    return found
+
+
+def client(docker_host: str) -> str:
+    """Return how a person calls the docker client of that engine in a shell like this one."""
+    usual = os.environ.get("DOCKER_HOST") or DEFAULT_HOST
+    return "docker" if docker_host in ("", usual) else f"docker --host={docker_host}"
+
+
 def answers(docker_host: str) -> bool:
     """Say whether an engine answers there."""
     path = docker_host.removeprefix("unix://")

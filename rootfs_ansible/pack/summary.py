@@ -7,8 +7,11 @@ from rootfs_ansible.model.image import Image
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
-def summary(image: Image) -> str:
-    """Return a few lines about an image: name, digest, size, its layers, and how to run it."""
+def summary(image: Image, docker: str = "docker") -> str:
+    """Return a few lines about an image: name, digest, size, its layers, and how to run it.
+
+    ``docker`` is how the engine's client is called.
+    """
     rows = [
         (layer.name, size_text(layer.size), f"{layer.files:,}", f"{layer.packages:,}")
         for layer in image.layers
@@ -31,14 +34,14 @@ def summary(image: Image) -> str:
                 for row in table
             ),
             "",
-            f"run it  {run_command(image)}",
+            f"run it  {run_command(image, docker)}",
         ]
     )
 
 
-def run_command(image: Image) -> str:
+def run_command(image: Image, docker: str = "docker") -> str:
     """Return the command that runs an image as it is meant to run: nothing writable but /tmp."""
-    words = ["docker run --rm --read-only --tmpfs /tmp --cap-drop ALL"]
+    words = [f"{docker} run --rm --read-only --tmpfs /tmp --cap-drop ALL"]
     for port in image.config.ports:
         number, _, protocol = port.partition("/")
         words.append(f"-p {number}:{number}" + (f"/{protocol}" if protocol == "udp" else ""))
