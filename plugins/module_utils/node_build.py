@@ -255,7 +255,7 @@ class NodeBuild:
         wanted = self._manager.package
         if not wanted:
             return
-        command = ("npm", "install", "--global", "--ignore-scripts", "--loglevel=error")
+        command = ("npm", "install", "--global", "--ignore-scripts", "--loglevel=http")
         secret = secret_environment(SECRETS)
         code, output, errors = self._run(
             (*command, "--prefix", node_tools.TOOLS, wanted), Path("/"), secret

@@ -47,6 +47,8 @@ _NOISE = re.compile(
     r"^(npm (ERR!|error|notice)\s*$|npm (ERR!|error) (A complete log of this run|\s+/\S*_logs/)"
     r"|npm notice|npm (WARN|warn)|npm (ERR!|error) code (EUSAGE|1)$|gyp verb|gyp http|\s*$)"
 )
+_REQUEST = re.compile(r"npm http (?:fetch .* failed with (\w+))?")
+"""A line about one of npm's requests; each cause of failure is worth one line."""
 _NO_NETWORK = re.compile(
     r"ENOTFOUND|EAI_AGAIN|ENETUNREACH|ECONNREFUSED|ETIMEDOUT|getaddrinfo|fetch failed"
     r"|[Nn]etwork is unreachable|Could not resolve host|Temporary failure in name resolution"
@@ -115,7 +117,7 @@ class Manager:
         kinds = "--include=dev" if development else "--omit=dev"
         # npm 9 runs the prepare script of workspaces even so; a shell that does nothing ends that.
         no_scripts = ("--ignore-scripts", "--script-shell=/bin/true")
-        return (("npm", *verb, *no_scripts, kinds, "--loglevel=error"),)
+        return (("npm", *verb, *no_scripts, kinds, "--loglevel=http"),)
 
 
 def environment(base: Mapping[str, str], *, prefix: str, registry: str) -> dict[str, str]:
@@ -136,8 +138,10 @@ def environment(base: Mapping[str, str], *, prefix: str, registry: str) -> dict[
         "YARN_NODE_LINKER": "node-modules",
         "YARN_NM_MODE": "classic",
     }
-    # Yarn 2 and later read no environment variable that others do.
+    # What the container says of its network, in the words of node, npm and yarn.
     for name, known in (
+        ("NODE_EXTRA_CA_CERTS", ("NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE")),
+        ("npm_config_cafile", ("npm_config_cafile", "SSL_CERT_FILE")),
         ("YARN_HTTPS_CA_FILE_PATH", ("npm_config_cafile", "SSL_CERT_FILE")),
         ("YARN_HTTP_PROXY", ("HTTP_PROXY", "http_proxy")),
         ("YARN_HTTPS_PROXY", ("HTTPS_PROXY", "https_proxy")),
@@ -194,12 +198,14 @@ def cleaned(*outputs: str) -> tuple[str, ...]:
 
     Where the first error of a long output is not among them, the lines around it come first.
     """
-    lines = [
-        line.rstrip()
-        for output in outputs
-        for line in _ANSI.sub("", output).splitlines()
-        if not _NOISE.match(line)
-    ]
+    lines: list[str] = []
+    causes: set[str] = set()
+    for line in (line for output in outputs for line in _ANSI.sub("", output).splitlines()):
+        request = _REQUEST.match(line)
+        if _NOISE.match(line) or (request and (not request[1] or request[1] in causes)):
+            continue
+        causes |= {request[1]} if request else set()
+        lines.append(line.rstrip())
     if len(lines) <= _LONGEST:
         return tuple(lines)
     tail = lines[-_LONGEST:]

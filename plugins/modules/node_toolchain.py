@@ -58,6 +58,7 @@ npm:
 """
 
 import json
+import os
 import platform
 import shutil
 import tempfile
@@ -82,7 +83,7 @@ class Toolchain:
         self._scratch = scratch
         self._prefix = Path(module.params["prefix"])
         self._environment = {
-            **node_tools.environment({}, prefix="/usr", registry=module.params["registry"]),
+            **node_tools.environment(os.environ, prefix="/usr", registry=module.params["registry"]),
             **secret_environment(SECRETS),
             # The image that is made of this container keeps no cache.
             "npm_config_cache": str(scratch / "cache"),
@@ -155,7 +156,7 @@ class Toolchain:
         return [found] if isinstance(found, str) else [str(version) for version in found]
 
     def _npm(self, *arguments: str, nothing: str = "") -> str:
-        options = ["--ignore-scripts", "--loglevel=error"]
+        options = ["--ignore-scripts", "--loglevel=http"]
         code, output, errors = self._module.run_command(
             [*self._module.params["npm"], *arguments, *options], environ_update=self._environment
         )
