@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from rootfs_ansible.errors import InputError
-from rootfs_ansible.exporter import globs, scripts, strings
+from rootfs_ansible.exporter import globs, ldcache, scripts, strings
 from rootfs_ansible.exporter.companions import Companions
 from rootfs_ansible.exporter.dpkg import Installed, PackageDatabase
 from rootfs_ansible.exporter.elf import BinaryFormat, ElfType, binary_format
@@ -108,6 +108,7 @@ class _Closing:
         self._fired: dict[str, bool] = {}
         self._seen: set[ImagePath] = set()
         self._heads: dict[ImagePath, bytes] = {}
+        self._configured: list[tuple[str, ImagePath]] = []
         self._satisfied: set[tuple[ImagePath, str]] = set()
         self._missing: dict[tuple[ImagePath, str], str] = {}
 
@@ -133,6 +134,7 @@ class _Closing:
                     self._seed(need)
             self._drain()
         self._settle_scripts()
+        self._cache_libraries()
         self._report_missing()
         self._report_dropped()
         return self._found
@@ -182,8 +184,11 @@ class _Closing:
         by = _Requester(need.source, self._request.seed_layer)
         if need.kind is EdgeKind.COMPANION and (rule := self._companions.named(need.detail)):
             self._fire(rule, by)
+        if self._reach(need.path, by, need.kind, need.detail):
+            if need.kind is EdgeKind.ELF and self._loader.is_configured(need.path):
+                self._configured.append((need.source, need.path))
         # What is needed only through a package is found again from there, or not needed here.
-        if not self._reach(need.path, by, need.kind, need.detail) and need.direct:
+        elif need.direct:
             self._missing[(need.path, need.source)] = (
                 f"{need.path} of package {need.package} ({need.version}), needed by {need.source}"
             )
@@ -310,6 +315,8 @@ class _Closing:
                 self._reach(path, by, EdgeKind.ELF, detail)
             for path in loaded.passed:
                 self._arrive(path, by, EdgeKind.SYMLINK, loaded.found.text)
+            if loaded.configured:
+                self._configured.append((loaded.requester.text, loaded.found))
         for missing in loading.missing:
             if self._requester(missing.requester, node).shipped:
                 reason = f": {missing.reason}" if missing.reason else ""
@@ -321,6 +328,28 @@ class _Closing:
                     f"{version.soname} ({version.version})",
                     f"a symbol version that {version.provider} lacks",
                 )
+
+    def _cache_libraries(self) -> None:
+        """Make /etc/ld.so.cache where shipped libraries lie in directories that only ld.so.conf
+        names: without it the loader does not look there."""
+        libraries: dict[ldcache.Cached, Reached] = {}
+        for requester, path in self._configured:
+            resolution, elf = self._root.resolve(path), self._loader.elf(path)
+            reached = self._found.entries.get(resolution.path) if resolution else None
+            if reached is None or elf is None or ldcache.CACHE in self._claims.claimed:
+                continue
+            if ldcache.CACHE in self._provided or not ldcache.is_cacheable(elf.architecture):
+                way = f"the only way to {path.name}, and it cannot be made; give a RUNPATH"
+                self._lacks(ImagePath(requester), ldcache.CACHE.text, way)
+            else:
+                libraries[ldcache.Cached(path.name, path, elf.architecture)] = reached
+                self._edge(path.text, ldcache.CACHE, EdgeKind.ELF, path.name)
+        if libraries:
+            content = ldcache.cache(libraries)
+            made = Status(Kind.FILE, 0o644, 0, 0, len(content))
+            layers = (reached.layer for reached in libraries.values())
+            layer = min(layers, key=self._request.layers.index)
+            self._found.entries[ldcache.CACHE] = Reached(made, layer, made=True, content=content)
 
     def _opened(self, path: ImagePath) -> tuple[str, ...]:
         """Return the libraries that the ELF file at ``path`` names without needing them."""

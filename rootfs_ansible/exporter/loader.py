@@ -163,6 +163,17 @@ class Loader:
             return "linked to musl, and no program of glibc can load it"
         return ""
 
+    def is_configured(self, path: ImagePath) -> bool:
+        """Say whether only ld.so.conf names the directory of the library at ``path``."""
+        elf = self.elf(path)
+        if elf is None:
+            return False
+        system = System(elf.architecture, self._libc(elf), bare=False)
+        return any(
+            directory.configured and directory.path == path.parent
+            for directory in self._search.system(system)
+        )
+
     def load(self, path: ImagePath, opened: Iterable[str] = ()) -> Loading:
         """Return what is loaded with the program or library at ``path``, breadth first.
 
