@@ -126,11 +126,7 @@ class Engine:
 
     def pull(self, name: str) -> Image:
         """Fetch the image of that name from its registry, with the credentials of this user."""
-        repository, _, tag = name.partition("@")[0].rpartition(":")
-        if not repository or "/" in tag:
-            repository, tag = name, "latest"
-        if "@" in name:
-            repository, tag = name.split("@", 1)
+        repository, tag = name.split("@", 1) if "@" in name else _repository_and_tag(name)
         with self._calling(f"image {name} was pulled", patient=True):
             for event in self._api.pull(repository, tag, stream=True, decode=True):
                 if "error" in event:
@@ -144,7 +140,7 @@ class Engine:
 
     def tag(self, image: str, name: str) -> None:
         """Give the image of that tag or id another tag."""
-        repository, _, tag = name.rpartition(":")
+        repository, tag = _repository_and_tag(name)
         with self._calling(f"image {image} was tagged {name}"):
             self._api.tag(image, repository, tag)
 
@@ -629,12 +625,19 @@ def _write_configuration(
     content = json.dumps(configuration, sort_keys=True, separators=(",", ":")).encode()
     names = {layer: f"{layer.removeprefix('sha256:')}/layer.tar" for layer in layers}
     file = f"{hashlib.sha256(content).hexdigest()}.json"
-    manifest = [{"Config": file, "RepoTags": [tag], "Layers": [names[layer] for layer in layers]}]
+    name = ":".join(_repository_and_tag(tag))
+    manifest = [{"Config": file, "RepoTags": [name], "Layers": [names[layer] for layer in layers]}]
     for name, data in ((file, content), ("manifest.json", json.dumps(manifest).encode())):
         member = tarfile.TarInfo(name)
         member.size = len(data)
         archive.addfile(member, io.BytesIO(data))
     return names
+
+
+def _repository_and_tag(name: str) -> tuple[str, str]:
+    """Return the parts of an image's name; its tag is ``latest`` where it says none."""
+    repository, _, tag = name.rpartition(":")
+    return (repository, tag) if repository and "/" not in tag else (name, "latest")
 
 
 def _content(archive: tarfile.TarFile, name: str) -> bytes:
