@@ -383,9 +383,8 @@ class Build:
             program
             for program in programs
             if not any(
-                resolved(ImagePath(place), entries)
-                for place in ([program] if "/" in program else [f"{at}/{program}" for at in search])
-                if place.startswith("/")
+                resolved(ImagePath(place) / program, entries)
+                for place in ([config.working_directory] if "/" in program else search)
             )
         ]
         if missing:

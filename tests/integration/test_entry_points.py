@@ -1,0 +1,238 @@
+"""The two entry points, as a user of Ansible expects them to behave."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import CHECKOUT, Commands
+
+pytestmark = pytest.mark.engine
+
+HELLO = {"name": "hello", "version": "1.0.0", "scripts": {"start": "node hello.js"}}
+HELLO_JS = "console.log('hello', process.getuid())\n"
+
+
+@pytest.fixture(scope="module")
+def hello(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("apps") / "hello"
+    directory.mkdir()
+    (directory / "package.json").write_text(json.dumps(HELLO))
+    (directory / "hello.js").write_text(HELLO_JS)
+    return directory
+
+
+def digest_in(store: Path, image: str) -> str:
+    index = json.loads((store / "index.json").read_text())
+    for item in index["manifests"]:
+        if item["annotations"]["org.opencontainers.image.ref.name"] == image:
+            return str(item["digest"])
+    raise AssertionError(f"{image} is not in {store}")
+
+
+def test_both_entry_points_give_the_same_digest(
+    commands: Commands, hello: Path, tmp_path: Path
+) -> None:
+    result = commands.build(hello)
+    ended = commands.playbook("-e", f"app={hello}", "-e", f"rootfs_store={tmp_path / 'store'}")
+    assert ended.returncode == 0, ended.stdout
+    assert digest_in(tmp_path / "store", "hello:latest") == result["digest"]
+    assert result["digest"] in ended.stdout
+
+
+def test_the_result_is_one_object(commands: Commands, hello: Path) -> None:
+    result = commands.build(hello)
+    assert result["image"] == "hello:latest"
+    assert [layer["name"] for layer in result["layers"]] == [
+        "runtime", "system", "dependencies", "app",
+    ]  # fmt: skip
+    assert result["size"] == sum(layer["size"] for layer in result["layers"])
+    manifest = json.loads(Path(result["manifest"]).read_text())
+    assert {"entries", "edges"} <= set(manifest)
+    assert (Path(result["layout"]) / "oci-layout").is_file()
+
+
+def test_the_image_runs(commands: Commands, hello: Path) -> None:
+    result = commands.build(hello)
+    said = subprocess.check_output(
+        ["docker", "run", "--rm", "--read-only", "--cap-drop", "ALL", result["image"]],
+        env=commands.environment({}),
+        text=True,
+    )
+    assert said == "hello 65532\n"
+
+
+def test_with_nothing_changed_no_role_runs(
+    commands: Commands, built_example: dict[str, Any]
+) -> None:
+    ended = commands.playbook("--limit", "node-web")
+    assert ended.returncode == 0, ended.stdout
+    assert "TASK [rootfs.builder." not in ended.stdout
+    assert "included:" not in ended.stdout
+    assert built_example["digest"] in ended.stdout
+    assert "changed=0" in ended.stdout
+
+
+def test_a_dry_run_says_what_would_be_done_and_does_nothing(
+    commands: Commands, app: Callable[..., Path], tmp_path: Path
+) -> None:
+    store = tmp_path / "store"
+    ended = commands.playbook(
+        "--check", "-e", f"app={app(HELLO, {'hello.js': ''})}", "-e", f"rootfs_store={store}"
+    )
+    assert ended.returncode == 0, ended.stdout
+    assert "tiny would be built" in ended.stdout
+    assert "compile      to run" in ended.stdout
+    assert not store.exists()
+
+
+@pytest.mark.parametrize("form", ["oci", "tar", "dir"])
+def test_the_rootfs_is_written_where_it_is_wanted(
+    commands: Commands, hello: Path, tmp_path: Path, form: str
+) -> None:
+    target = tmp_path / "out"
+    commands.build(hello, "--format", form, "--output", str(target))
+    if form == "dir":
+        assert (target / "app" / "hello.js").read_text() == HELLO_JS
+    else:
+        listing = subprocess.check_output(["tar", "-tf", target], text=True).splitlines()
+        assert ("app/hello.js" if form == "tar" else "oci-layout") in listing
+
+
+def test_an_inventory_of_two_apps_shares_the_runtime(
+    commands: Commands, hello: Path, tmp_path: Path
+) -> None:
+    inventory = tmp_path / "inventory"
+    (inventory / "group_vars").mkdir(parents=True)
+    (inventory / "hosts.yml").write_text(
+        f"apps: {{hosts: {{one: {{rootfs_app_dir: {hello}}}, two: {{rootfs_app_dir: {hello}}}}}}}"
+    )
+    (inventory / "group_vars" / "apps.yml").write_text(
+        "rootfs_image_name: 'team/{{ inventory_hostname }}'\nrootfs_env: {TEAM: shop}\n"
+    )
+    store = tmp_path / "store"
+    ended = commands.playbook("-i", str(inventory), "-e", f"rootfs_store={store}")
+    assert ended.returncode == 0, ended.stdout
+    assert ended.stdout.count("TASK [Harvest the runtime layer]") == 1
+    assert ended.stdout.count("skipping: [two]") > ended.stdout.count("skipping: [one]")
+    one = commands.run("ansible-playbook", "playbooks/build.yml", "-i", str(inventory),
+                       "--limit", "one", "-e", f"rootfs_store={store}")  # fmt: skip
+    assert "team/one:latest" in one.stdout
+    assert "team/two:latest" not in one.stdout
+    for name in ("one", "two"):
+        inspected = subprocess.check_output(
+            ["docker", "image", "inspect", f"team/{name}:latest"],
+            env=commands.environment({}),
+            text=True,
+        )
+        assert "TEAM=shop" in json.loads(inspected)[0]["Config"]["Env"]
+
+
+STACK_C = {
+    "meta/stack.yml": """
+name: c
+marks: [main.c]
+outputs:
+  runtime:
+    - {layer: runtime, path: /etc/os-release}
+    - {layer: runtime, directory: /tmp, mode: "1777"}
+  compile:
+    - {layer: app, path: "{{ rootfs_prefix }}/main"}
+""",
+    "meta/argument_specs.yml": """
+argument_specs:
+  compile:
+    short_description: Compile
+    options:
+      stack_c_flags: {type: list, elements: str, description: Flags of the compiler}
+""",
+    "defaults/main.yml": "stack_c_flags: [-O2]\n",
+    "tasks/build_image.yml": """
+- name: Install a compiler
+  ansible.builtin.apt:
+    name: [gcc, libc6-dev, zlib1g-dev]
+    install_recommends: false
+    update_cache: true
+""",
+    "tasks/compile.yml": """
+- name: Compile
+  ansible.builtin.command:
+    argv: "{{ ['gcc', '-o', 'main', 'main.c'] + stack_c_flags + ['-lz'] }}"
+    chdir: "{{ rootfs_prefix }}"
+    creates: "{{ rootfs_prefix }}/main"
+""",
+    "tasks/runtime.yml": """
+- name: Need nothing beyond the root image
+  ansible.builtin.meta: noop
+""",
+}
+MAIN_C = """
+#include <stdio.h>
+#include <zlib.h>
+int main(void) { printf("crc %lx\\n", crc32(0, (const Bytef *)"rootfs", 6)); return 0; }
+"""
+
+
+def test_a_teams_own_stack_is_a_role_on_its_roles_path(commands: Commands, tmp_path: Path) -> None:
+    for name, text in STACK_C.items():
+        path = tmp_path / "roles" / "stack_c" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    directory = tmp_path / "sums"
+    directory.mkdir()
+    (directory / "main.c").write_text(MAIN_C)
+    (directory / "rootfs.yml").write_text("rootfs_init: false\nrootfs_command: [/app/main]\n")
+    result = commands.build(directory, environment={"ANSIBLE_ROLES_PATH": str(tmp_path / "roles")})
+    manifest = json.loads(Path(result["manifest"]).read_text())
+    layers = {entry["path"]: entry["layer"] for entry in manifest["entries"]}
+    assert layers["/app/main"] == "app"
+    assert layers["/usr/lib/x86_64-linux-gnu/libz.so.1"] == "system"
+    assert "/app/main.c" not in layers
+    said = subprocess.check_output(
+        ["docker", "run", "--rm", "--read-only", "--network", "none", result["image"]],
+        env=commands.environment({}),
+        text=True,
+    )
+    assert said == "crc 265c268b\n"
+
+
+def test_another_checkout_at_another_time_gives_the_same_digest(
+    commands: Commands, built_example: dict[str, Any], tmp_path: Path
+) -> None:
+    """Everything anew, the root image included: other path, user settings, umask, zone, locale."""
+    clone = tmp_path / "another place" / "clone"
+    shutil.copytree(
+        CHECKOUT,
+        clone,
+        symlinks=True,
+        ignore=shutil.ignore_patterns(".git", ".venv", ".*_cache", "__pycache__", "*.egg-info"),
+    )
+    collection = tmp_path / "collections" / "ansible_collections" / "rootfs" / "builder"
+    collection.parent.mkdir(parents=True)
+    collection.symlink_to(clone)
+    store = tmp_path / "store"
+    script = 'umask 077 && exec ansible-playbook playbooks/build.yml "$@"'
+    ended = subprocess.run(
+        ["sh", "-c", script, "sh", "--limit", "node-web", "-e", f"rootfs_store={store}",
+         "-e", f"root_image_serial={tmp_path.name}"],
+        cwd=clone,
+        env=commands.environment(
+            {
+                "ANSIBLE_COLLECTIONS_PATH": str(tmp_path / "collections"),
+                "PYTHONPATH": str(clone),
+                "TZ": "Pacific/Auckland",
+                "LC_ALL": "C.UTF-8",
+            }
+        ),
+        capture_output=True,
+        text=True,
+        timeout=1800,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stdout
+    assert "TASK [rootfs.builder.root_image : " in ended.stdout
+    assert digest_in(store, "node-web:latest") == built_example["digest"]
