@@ -188,6 +188,9 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    if module.check_mode and not shutil.which(module.params["npm"][0]):
+        # The npm that knows the versions is what an earlier task would have installed.
+        module.exit_json(changed=True, node="", npm="")
     with tempfile.TemporaryDirectory(prefix="node-") as scratch:
         toolchain = Toolchain(module, Path(scratch))
         try:
