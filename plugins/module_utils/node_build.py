@@ -355,7 +355,7 @@ class NodeBuild:
                     " that brings it to dependencies",
                 )
             return [*_interpreter(found, node), str(found), *arguments[1:]]
-        script = next((word for word in arguments[1:] if not word.startswith("-")), "")
+        script = node_tools.script_of(arguments[1:])
         if arguments[0] == node and script and not _loadable(self._app / script):
             raise StepError(
                 f"{command['origin']} runs {script}, which is not there after the build",

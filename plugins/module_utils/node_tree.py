@@ -175,8 +175,8 @@ def locate(name: str, directory: Path, root: Path) -> Path | None:
 def prune(root: Path, selection: Selection, *, final: bool) -> tuple[str, ...]:
     """Remove what ``selection`` does not have from the node_modules of its local packages.
 
-    What scripts generate there in a dot directory stays. ``final``: so does nothing that only
-    package managers and shells use. Returns the names of the removed packages.
+    What scripts generate there in a dot directory stays; ``final`` takes what only package
+    managers and shells use. Returns the names of the removed packages.
     """
     removed: list[str] = []
     directories = modules_directories(root, selection)
@@ -256,10 +256,14 @@ def _prune_hoisted(modules: Path, selection: Selection) -> None:
     for entry in sorted(_entries(modules)):
         if entry.is_symlink() and entry.resolve() not in selection.packages:
             entry.unlink()
+            if not any(entry.parent.iterdir()):
+                entry.parent.rmdir()
+    if modules.is_dir() and not any(modules.iterdir()):
+        modules.rmdir()
 
 
 def _entries(modules: Path) -> Iterator[Path]:
-    for entry in modules.iterdir():
+    for entry in list(modules.iterdir()):
         if entry.name.startswith("@") and entry.is_dir() and not entry.is_symlink():
             yield from entry.iterdir()
         else:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.rootfs.builder.plugins.module_utils.node_tools import script_of
 from ansible_collections.rootfs.builder.plugins.plugin_utils.node_manifest import (
     MANAGERS,
     bins_of,
@@ -26,6 +27,11 @@ UPSTREAM_NODE = "/usr/local/bin/node"
 
 _SCRIPT_SUFFIXES = (".js", ".mjs", ".cjs")
 _INTERPRETERS = ("ts-node", "tsx", "nodemon", "ts-node-dev", "babel-node", "swc-node")
+_OF_WORKSPACE = ("-w", "--workspace", "--filter", "-F", "-C", "--prefix", "--cwd")
+"""The options of npm, pnpm and yarn that run a script of another package."""
+
+_PRODUCTION_SCRIPTS = ("start:prod", "start:production", "prod", "production", "serve")
+_INITS = ("exec", "dumb-init", "tini")
 _SHELL_PROGRAMS = {
     ".", "bash", "cd", "cp", "dash", "docker", "echo", "eval", "export", "if", "java", "make",
     "mkdir", "mv", "perl", "php", "python", "python3", "rm", "ruby", "set", "sh", "sleep",
@@ -34,6 +40,8 @@ _SHELL_PROGRAMS = {
 """Programs that no npm package brings: a command that starts with one needs more than node."""
 
 _OPERATORS = {
+    "&&": "joins commands with &&",
+    "||": "joins commands with ||",
     "&": "starts a second command with &",
     "|": "joins commands with |",
     ";": "joins commands with ;",
@@ -119,7 +127,8 @@ class _Scripts:
             command = self._resolve(words, origin, (*seen, name))
         except _NeedsShellError as error:
             raise InputError(
-                f"{origin} {error}, and the image has no shell: {line!r}", hint=self._hint(line)
+                f"{origin} {error}, and the image has no shell: {line!r}",
+                hint=self._hint(line, origin),
             ) from error
         merged = {**dict(command.environment), **dict(environment)}
         return dataclasses.replace(
@@ -130,7 +139,9 @@ class _Scripts:
         if not words:
             raise InputError(f"{origin}: runs nothing")
         program, *rest = words
-        if program == "exec":
+        if program in _INITS:
+            # The image has an init of its own.
+            rest = rest[1:] if rest[:1] == ["--"] else rest
             return self._resolve(rest, origin, seen)
         if program in ("env", "cross-env"):
             environment, words = _environment(rest)
@@ -151,8 +162,8 @@ class _Scripts:
         return Command((program, *rest), program=program, origin=origin)
 
     def _node_command(self, arguments: list[str], origin: str) -> Command:
-        if not any(not argument.startswith("-") for argument in arguments):
-            raise InputError(f"{origin}: node is told no file to run")
+        if script_of(arguments) is None:
+            raise InputError(f"{origin}: node is told nothing to run")
         for option, value in zip(arguments, [*arguments[1:], ""], strict=True):
             name, _, joined = option.partition("=")
             if name in ("-r", "--require", "--import", "--loader", "--experimental-loader"):
@@ -163,6 +174,13 @@ class _Scripts:
         self, program: str, rest: list[str], origin: str, seen: tuple[str, ...]
     ) -> Command:
         words = [word for word in rest if word not in ("-s", "--silent", "--quiet", "-q")]
+        for option, value in zip(rest, [*rest[1:], ""], strict=True):
+            name, _, joined = option.partition("=")
+            if name in _OF_WORKSPACE:
+                raise InputError(
+                    f"{origin}: starts a workspace: {' '.join((program, *rest))}",
+                    hint=f"set stack_node_workspace: {joined or value}",
+                )
         if program in ("npx", "pnpx"):
             verb, words = "exec", [word for word in words if word not in ("--no-install", "-y")]
         else:
@@ -201,10 +219,22 @@ class _Scripts:
             raise InputError(
                 f"{origin}: {name} is a development dependency, which is not shipped",
                 hint="set rootfs_command to what the build makes (such as [node, dist/index.js]),"
-                f" or move {name} to dependencies",
+                f" or move {name} to dependencies{self._other(origin)}",
             )
 
-    def _hint(self, line: str) -> str:
+    def _other(self, origin: str) -> str:
+        """Suggest another script by whose name production is meant, where it would do."""
+        for name in _PRODUCTION_SCRIPTS:
+            if origin == f"scripts.{name}" or name not in self._scripts:
+                continue
+            try:
+                arguments = self.command(name).arguments
+            except InputError:
+                continue
+            return f"; scripts.{name} says [{', '.join(['node', *arguments[1:]])}]"
+        return ""
+
+    def _hint(self, line: str, origin: str) -> str:
         """Suggest the last part of the line that starts node, else an example."""
         for part in reversed(re.split(r"&&|\|\||[;|&]", line)):
             try:
@@ -217,7 +247,8 @@ class _Scripts:
                     pairs = ", ".join(f"{name}: {value!r}" for name, value in environment)
                     hint += f" and rootfs_env: {{{pairs}}}"
                 return hint
-        return "set rootfs_command to what it starts (such as [node, dist/index.js])"
+        example = "set rootfs_command to what it starts (such as [node, dist/index.js])"
+        return f"{example}{self._other(origin)}"
 
 
 def _words(line: str) -> list[str]:
@@ -225,46 +256,36 @@ def _words(line: str) -> list[str]:
 
     Raises ``_NeedsShellError`` for anything that is more than words.
     """
+    text = line.strip()
     words: list[str] = []
     word: str | None = None
     quote = ""
-    characters = iter(line.strip())
-    for character in characters:
-        if quote == "'":
-            if character == "'":
-                quote = ""
-            else:
-                word = (word or "") + character
+    characters = iter(enumerate(text))
+    for at, character in characters:
+        if quote == "'" and character != quote:
+            word = (word or "") + character
+        elif character == quote:
+            quote = ""
         elif character in _EXPANSIONS:
             raise _NeedsShellError(_EXPANSIONS[character])
         elif character == "\\":
-            word = (word or "") + next(characters, "")
+            word = (word or "") + next(characters, (0, ""))[1]
         elif quote:
-            if character == '"':
-                quote = ""
-            else:
-                word = (word or "") + character
+            word = (word or "") + character
         elif character in "'\"":
             quote, word = character, word or ""
         elif character in _OPERATORS:
-            raise _NeedsShellError(_joined(line) or _OPERATORS[character])
+            raise _NeedsShellError(_OPERATORS.get(text[at : at + 2], _OPERATORS[character]))
         elif character in _GLOBS or (character == "~" and word is None):
             raise _NeedsShellError(f"expands {character}")
         elif character.isspace():
-            if word is not None:
-                words.append(word)
+            words += [word] if word is not None else []
             word = None
         else:
             word = (word or "") + character
     if quote:
         raise _NeedsShellError("has a quote that is not closed")
-    if word is not None:
-        words.append(word)
-    return words
-
-
-def _joined(line: str) -> str:
-    return "joins commands with &&" if "&&" in line else ""
+    return [*words, word] if word is not None else words
 
 
 def _environment(words: Sequence[str]) -> tuple[tuple[tuple[str, str], ...], list[str]]:

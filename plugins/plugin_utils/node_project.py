@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 import nodesemver
 import yaml
+from ansible_collections.rootfs.builder.plugins.module_utils.node_tools import script_of
 from ansible_collections.rootfs.builder.plugins.plugin_utils.node_command import (
     NODE,
     UPSTREAM_NODE,
@@ -157,10 +158,14 @@ def read(directory: Path, request: Request = Request()) -> Project:
     node = NODE if served else UPSTREAM_NODE
     command = Command()
     if request.command_needed:
-        command = findings.take(lambda: command_of(package, place.app, node)) or command
+        command = findings.take(lambda: _command(place, node)) or command
+        findings.warnings += _command_warnings(package, command)
     ports = findings.take(lambda: ports_of(package)) or ()
     volumes = findings.take(lambda: volumes_of(package)) or ()
     build_order = findings.take(lambda: builds(place, request.build)) or ()
+    if manager is not None and manager.lock.endswith(".json"):
+        lock = manager.lock
+        findings.take(lambda: compare_lock(place, lock))
     for at, data in {place.root: place.root_package, place.app: package}.items():
         findings.warnings += dependency_warnings(at, data)
     policy = findings.take(lambda: scripts_policy(place.root, place.root_package, manager))
@@ -245,6 +250,43 @@ def _place(directory: Path, workspace: str) -> Place:
         # A member with a lock of its own is installed by itself.
         return Place(app, package, app, package, ())
     return Place(root, root_package, app, package, members)
+
+
+def _command(place: Place, node: str) -> Command:
+    try:
+        return command_of(place.package, place.app, node)
+    except InputError as error:
+        startable = [
+            place.relative(path)
+            for path, data in place.members
+            if mapping_of(data, "scripts").get("start") and place.app == place.root
+        ]
+        if not startable or mapping_of(place.package, "scripts").get("start"):
+            raise
+        raise InputError(
+            f"{error.what}; it is a workspace root",
+            hint=f"set stack_node_workspace to one of {', '.join(startable)}, or rootfs_command",
+        ) from error
+
+
+def _command_warnings(package: Mapping[str, Any], command: Command) -> list[str]:
+    warnings = []
+    scripts = mapping_of(package, "scripts")
+    if command.origin.startswith("scripts.") and scripts.get("prestart"):
+        warnings.append(
+            f"scripts.prestart does not run when the image starts: {scripts['prestart']!r}"
+        )
+    if any(word.partition("=")[0] == "--env-file" for word in command.arguments):
+        warnings.append(
+            f"{command.origin} reads an env file, which is not shipped by default:"
+            " set rootfs_env, or give the variables where the image runs"
+        )
+    if command.origin == "main" and bins_of(package):
+        warnings.append(
+            f"main ({text_of(package, 'main')}) is started, not bin"
+            f" ({', '.join(bins_of(package).values())}): set rootfs_command for that"
+        )
+    return warnings
 
 
 def builds(place: Place, build: str) -> tuple[str, ...]:
@@ -451,6 +493,47 @@ def scripts_policy(
     return ScriptsPolicy(not strict, tuple(sorted(only)), tuple(sorted(never)))
 
 
+def compare_lock(place: Place, lock: str) -> None:
+    """Compare npm's lock file with every package.json, as far as versions and names tell.
+
+    Raises ``InputError`` with all that ``npm ci`` would refuse among the direct dependencies: a
+    package that the lock does not have, or has at a version out of range.
+    """
+    locked = mapping_of(manifest(place.root / lock), "packages")
+    if not locked:
+        return  # Version 1 of the format; npm compares it itself.
+    problems = []
+    overridden = mapping_of(place.root_package, "overrides")
+    for path, package in ((place.root, place.root_package), *place.members):
+        home = "" if path == place.root else f"{place.relative(path)}/"
+        for field in ("dependencies", "devDependencies"):
+            for name, wanted in sorted(mapping_of(package, field).items()):
+                if name in overridden or not isinstance(wanted, str):
+                    continue
+                entry = locked.get(f"{home}node_modules/{name}", locked.get(f"node_modules/{name}"))
+                where = f"{home}package.json: {field}.{name}"
+                if not isinstance(entry, Mapping):
+                    problems.append(f"{where} ({wanted}) is missing from the lock")
+                elif not _fits(text_of(entry, "version"), wanted):
+                    found = text_of(entry, "version")
+                    problems.append(f"{where} wants {wanted}, the lock has {found}")
+    if problems:
+        raise InputError(
+            f"{lock} does not agree with package.json",
+            details=problems,
+            hint=f"run npm install and commit {lock}",
+        )
+
+
+def _fits(version: str, wanted: str) -> bool:
+    """Say whether a locked version is one that is wanted; what is no range of versions, is."""
+    if nodesemver.valid(version, loose=True) is None or "-" in version + wanted:
+        return True
+    if nodesemver.valid_range(wanted, loose=True) is None:
+        return True
+    return satisfies(version, wanted)
+
+
 def dependency_warnings(directory: Path, package: Mapping[str, Any]) -> list[str]:
     """Return what may fail to be fetched: dependencies from git hosts, links out of the sources."""
     warnings = []
@@ -576,7 +659,7 @@ def shipped_of(package: Mapping[str, Any], command: Command) -> Shipped:
     paths = [path for path in paths if path]
     if not paths:
         return Shipped()
-    script = _script(command)
+    script = plain(script_of(command.arguments[1:]) or "")
     if script and not any(_covers(path, script) for path in paths):
         return Shipped()
     always = ["package.json", "LICENSE*", "LICENCE*", "NOTICE*"]
@@ -585,13 +668,6 @@ def shipped_of(package: Mapping[str, Any], command: Command) -> Shipped:
         tuple(sorted({*paths, *always, *(entry for entry in entries if entry)})),
         tuple(sorted(excluding)),
     )
-
-
-def _script(command: Command) -> str:
-    for argument in command.arguments[1:]:
-        if not argument.startswith("-"):
-            return plain(argument)
-    return ""
 
 
 def _covers(pattern: str, path: str) -> bool:

@@ -1,0 +1,235 @@
+"""Package managers: which is fetched, what it is told, and what its output means."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.rootfs.builder.plugins.module_utils import node_release, node_tools
+from ansible_collections.rootfs.builder.plugins.module_utils.node_tools import Manager
+
+
+@pytest.mark.parametrize(
+    ("manager", "package"),
+    [
+        (Manager("npm"), ""),
+        (Manager("npm", "10.8.2", "package-lock.json", "3"), "npm@10.8.2"),
+        (Manager("yarn", "", "yarn.lock", "1"), "yarn@1"),
+        (Manager("yarn", "1.22.22", "yarn.lock", "1"), "yarn@1.22.22"),
+        (Manager("yarn", "", "yarn.lock", "6"), "@yarnpkg/cli-dist@3"),
+        (Manager("yarn", "", "yarn.lock", "8"), "@yarnpkg/cli-dist@4"),
+        (Manager("yarn", "4.5.0", "yarn.lock", "8"), "@yarnpkg/cli-dist@4.5.0"),
+        (Manager("pnpm", "", "pnpm-lock.yaml", "5.4"), "pnpm@7"),
+        (Manager("pnpm", "", "pnpm-lock.yaml", "6.0"), "pnpm@8"),
+        (Manager("pnpm", "", "pnpm-lock.yaml", "9.0"), "pnpm@10"),
+        (Manager("pnpm"), "pnpm@10"),
+    ],
+)
+def test_the_package_manager_is_the_one_that_the_project_or_its_lock_asks(
+    manager: Manager, package: str
+) -> None:
+    assert manager.package == package
+
+
+@pytest.mark.parametrize(
+    ("manager", "development", "command"),
+    [
+        (Manager("npm", lock="package-lock.json"), False, "npm ci --omit=dev"),
+        (Manager("npm", lock="package-lock.json"), True, "npm ci --include=dev"),
+        (Manager("npm"), False, "npm install --no-package-lock --omit=dev"),
+        (Manager("yarn", "", "yarn.lock", "1"), False, "yarn install --frozen-lockfile"),
+        (Manager("yarn", "4.5.0", "yarn.lock", "8"), True, "yarn install --immutable"),
+        (Manager("pnpm", "", "pnpm-lock.yaml", "9.0"), False, "pnpm install --frozen-lockfile"),
+        (Manager("pnpm"), True, "pnpm install --no-lockfile"),
+    ],
+)
+def test_a_fetch_keeps_to_the_lock_and_runs_no_script(
+    manager: Manager, development: bool, command: str
+) -> None:
+    words = {word for line in manager.fetch(development=development, workspace="") for word in line}
+    assert set(command.split()) <= words
+    assert words & {"--ignore-scripts", "--mode=skip-build"}
+
+
+def test_yarn_4_compares_the_lock_before_it_fetches_one_workspace() -> None:
+    first, second = Manager("yarn", "4.5.0", "yarn.lock", "8").fetch(
+        development=False, workspace="api"
+    )
+    assert first == ("yarn", "install", "--mode=update-lockfile", "--immutable")
+    assert second == ("yarn", "workspaces", "focus", "--production", "api")
+
+
+def test_every_tool_hears_of_the_containers_network_in_its_own_words() -> None:
+    told = node_tools.environment(
+        {"SSL_CERT_FILE": "/run/ca.pem", "HTTPS_PROXY": "http://proxy.example.org"},
+        prefix="/usr",
+        registry="https://npm.example.org/",
+    )
+    assert told["NODE_EXTRA_CA_CERTS"] == "/run/ca.pem"
+    assert told["npm_config_cafile"] == "/run/ca.pem"
+    assert told["YARN_HTTPS_CA_FILE_PATH"] == "/run/ca.pem"
+    assert told["YARN_HTTPS_PROXY"] == "http://proxy.example.org"
+    assert told["npm_config_registry"] == "https://npm.example.org/"
+    assert told["YARN_NPM_REGISTRY_SERVER"] == "https://npm.example.org"
+    assert told["npm_config_nodedir"] == "/usr"
+
+
+def test_a_script_finds_the_executables_of_every_directory_above_it() -> None:
+    assert node_tools.program_path("/app/node_modules/@x/y", "/bin").split(":") == [
+        "/app/node_modules/@x/y/node_modules/.bin",
+        "/app/node_modules/@x/node_modules/.bin",
+        "/app/node_modules/.bin",
+        "/bin",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "script"),
+    [
+        (["server.js"], "server.js"),
+        (["--inspect", "server.js", "--port", "80"], "server.js"),
+        (["-r", "dotenv/config", "server.js"], "server.js"),
+        (["--require=dotenv/config", "server.js"], "server.js"),
+        (["-e", "console.log(1)"], ""),
+        (["--trace-warnings"], None),
+        (["-r", "dotenv/config"], None),
+    ],
+)
+def test_the_script_is_the_first_word_that_no_option_takes(
+    arguments: list[str], script: str | None
+) -> None:
+    assert node_tools.script_of(arguments) == script
+
+
+# What is shown of a tool's output
+
+
+def test_output_is_shown_without_colours_and_without_what_says_nothing() -> None:
+    assert node_tools.cleaned(
+        "\x1b[31mfirst\x1b[0m\n\nnpm notice New version\nnpm WARN deprecated x\n"
+        "npm ERR! code ELIFECYCLE\nnpm ERR!\n"
+        "npm ERR! A complete log of this run can be found in:\n"
+    ) == ("first", "npm ERR! code ELIFECYCLE")
+
+
+def test_a_cause_that_every_request_shares_is_shown_once() -> None:
+    requests = [
+        f"npm http fetch GET https://registry.example.org/p{number} attempt 1 failed with ENOTFOUND"
+        for number in range(100)
+    ]
+    output = "\n".join([*requests, "npm http fetch GET 200 https://x 10ms", "npm error E"])
+    assert node_tools.cleaned(output) == (requests[0], "npm error E")
+
+
+def test_of_a_long_output_the_first_error_and_the_end_are_shown() -> None:
+    output = [f"line {number}" for number in range(500)]
+    output[100] = "src/addon.cc:7:1: error: expected ';'"
+    shown = node_tools.cleaned("\n".join(output))
+    assert output[100] in shown
+    assert shown[-1] == "line 499"
+    assert len(shown) < 80
+
+
+# What to do about it
+
+
+@pytest.mark.parametrize(
+    ("manager", "line", "hint"),
+    [
+        (
+            Manager("npm", lock="package-lock.json"),
+            "npm ERR! `npm ci` can only install packages when your package.json and"
+            " package-lock.json are in sync.",
+            "package-lock.json does not agree with package.json: run npm install and commit"
+            " package-lock.json",
+        ),
+        (
+            Manager("pnpm", lock="pnpm-lock.yaml"),
+            "ERR_PNPM_OUTDATED_LOCKFILE  Cannot install with frozen-lockfile",
+            "pnpm-lock.yaml does not agree with package.json: run pnpm install and commit"
+            " pnpm-lock.yaml",
+        ),
+        (
+            Manager("yarn", lock="yarn.lock"),
+            "error Your lockfile needs to be updated, but yarn was run with `--frozen-lockfile`.",
+            "yarn.lock does not agree with package.json: run yarn install and commit yarn.lock",
+        ),
+        (
+            Manager("npm"),
+            "npm ERR! 404  'left-pda@1.0.0' is not in this registry. E404",
+            "the dependency left-pda does not exist in the registry: correct it in package.json,"
+            " or set stack_node_registry",
+        ),
+        (
+            Manager("npm"),
+            "npm ERR! syscall spawn git\nnpm ERR! enoent An unknown git error occurred",
+            "a dependency comes from a git repository: set rootfs_build_packages: [git], and see"
+            " that its host can be reached",
+        ),
+        (
+            Manager("npm"),
+            "npm http fetch GET https://x attempt 1 failed with SELF_SIGNED_CERT_IN_CHAIN",
+            "set rootfs_build_ca_bundle to the certificates of your network",
+        ),
+        (
+            Manager("npm"),
+            "npm ERR! code E401",
+            "give the registry's token: rootfs_secrets: {npmrc: FILE} (see the role's README)",
+        ),
+        (
+            Manager("npm"),
+            "npm ERR! getaddrinfo EAI_AGAIN registry.example.org",
+            "the registry was not reached: see stack_node_registry and rootfs_build_proxy",
+        ),
+    ],
+)
+def test_a_failed_fetch_says_what_to_do(manager: Manager, line: str, hint: str) -> None:
+    assert node_tools.fetch_advice(manager, [line]) == hint
+
+
+def test_a_missing_header_asks_for_a_build_package() -> None:
+    line = "../src/x.cc:1:10: fatal error: cairo.h: No such file or directory"
+    assert "rootfs_build_packages" in node_tools.script_advice("canvas", [line], offline=True)
+
+
+def test_a_script_that_wanted_the_network_is_told_every_way_out() -> None:
+    hint = node_tools.script_advice("engine", ["Error: getaddrinfo EAI_AGAIN x"], offline=True)
+    for way in (
+        "engine",
+        "rootfs_build_env",
+        "rootfs_build_packages",
+        "stack_node_scripts_network",
+    ):
+        assert way in hint
+    assert not node_tools.script_advice("engine", ["Error: getaddrinfo EAI_AGAIN"], offline=False)
+
+
+# Releases of node
+
+
+@pytest.mark.parametrize(
+    ("versions", "chosen"),
+    [
+        (["22.1.0", "22.10.0", "23.1.0", "24.0.0"], "22.10.0"),
+        (["21.0.0", "21.7.3"], "21.7.3"),
+        (["23.1.0", "24.0.0-rc.1", "24.1.0"], "24.1.0"),
+        ([], ""),
+    ],
+)
+def test_the_newest_release_of_the_lowest_long_term_major_is_taken(
+    versions: list[str], chosen: str
+) -> None:
+    assert node_release.choose(versions) == chosen
+
+
+def test_what_is_available_is_said_by_the_newest_of_each_major() -> None:
+    assert node_release.available(["18.1.0", "18.20.8", "9.9.9", "20.0.0"]) == (
+        "9.9.9",
+        "18.20.8",
+        "20.0.0",
+    )
+
+
+@pytest.mark.parametrize(
+    ("node", "npm"), [("22.1.0", "10"), ("23.1.0", "10"), ("24.1.0", "11"), ("26.0.0", "11")]
+)
+def test_npm_is_the_one_that_comes_with_node(node: str, npm: str) -> None:
+    assert node_release.npm_range(node) == npm
