@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -41,7 +40,7 @@ class ActionModule(RootfsAction):
         result: dict[str, Any] = {
             "changed": changed,
             "docker_host": docker_host,
-            "client": shutil.which("docker") or "",
+            "missing": daemon.missing(docker_host),
             "ansible_facts": {"rootfs_docker_host": docker_host} if docker_host else {},
         }
         if named and docker_host and named != docker_host:

@@ -53,8 +53,11 @@ docker_host:
   type: str
   returned: O(state) is not V(stopped)
   sample: unix:///var/run/docker.sock
-client:
-  description: The path of the docker client, which Ansible's connection to containers needs.
-  type: str
+missing:
+  description:
+    - The programs that this machine lacks to have the engine, or to reach its containers.
+  type: list
+  elements: str
   returned: O(state) is not V(stopped)
+  sample: [docker, dockerd]
 """

@@ -230,6 +230,12 @@ def reach(directory: Path) -> str:
     return found
 
 
+def missing(docker_host: str) -> list[str]:
+    """Return the programs that are not there: the client, and without an engine what one needs."""
+    wanted = ["docker"] if docker_host else ["docker", PROGRAM, "iptables"]
+    return [program for program in wanted if shutil.which(program, path=_path()) is None]
+
+
 def client(docker_host: str) -> str:
     """Return how a person calls the docker client of that engine in a shell like this one."""
     usual = os.environ.get("DOCKER_HOST") or DEFAULT_HOST
