@@ -58,6 +58,21 @@ _NO_NETWORK = re.compile(
     r"ENOTFOUND|EAI_AGAIN|ENETUNREACH|ECONNREFUSED|ETIMEDOUT|getaddrinfo|fetch failed"
     r"|[Nn]etwork is unreachable|Could not resolve host|Temporary failure in name resolution"
 )
+_NOT_FOUND = re.compile(
+    r"E404|404 Not Found|Not Found - 404|Response Code: 404|Couldn't find package|ETARGET"
+    r"|NO_MATCHING_VERSION|Package not found|Couldn't find any versions|No candidates found"
+)
+_NAMES = tuple(
+    re.compile(pattern)
+    for pattern in (
+        r"404\s+'?(@?[^\s'@]+)@[^\s']*'? is not in",  # npm
+        r"No matching version found for (@?[^\s@]+)@",  # npm, pnpm
+        r"(\S+) is not in the npm registry",  # pnpm
+        r"Couldn't find (?:package|any versions for) \"([^\"]+)\"",  # yarn 1
+        r"│ (@?[^\s@]+)@npm:\S*: (?:Package not found|No candidates found)",  # yarn 2 and later
+    )
+)
+"""How each package manager names a dependency that does not exist."""
 _COMPILE_ERROR = re.compile(r"\b(fatal )?error\b[: ]|Error:|No package '")
 _MISSING_HEADER = re.compile(r"fatal error: (\S+\.h\S*): No such file|No package '([^']+)' found")
 _LONGEST = 60
@@ -238,16 +253,9 @@ def cleaned(*outputs: str) -> tuple[str, ...]:
 def fetch_advice(manager: Manager, lines: Iterable[str]) -> str:
     """Return what to do about dependencies that could not be fetched."""
     text = "\n".join(lines)
-    missing = re.search(
-        r"404\s+'?([@\w./-]+?)@[^ ']*'? is not in|/([@\w.%-]+(?:/[\w.-]+)?): Not found"
-        r"|Couldn't find package \"([^\"]+)\"|Package not found.*?([@\w./-]+)@",
-        text,
-    )
-    if re.search(
-        r"E404|404 Not Found|Not Found - 404|Couldn't find package|NO_MATCHING|ETARGET", text
-    ):
-        name = next((group for group in (missing.groups() if missing else ()) if group), "")
-        said = f"the dependency {name} does not exist" if name else "a dependency does not exist"
+    if _NOT_FOUND.search(text):
+        named = next(filter(None, (pattern.search(text) for pattern in _NAMES)), None)
+        said = f"the dependency {named[1]} does not exist" if named else "a dependency is not there"
         return f"{said} in the registry: correct it in package.json, or set stack_node_registry"
     if re.search(
         r"in sync|EUSAGE|ERR_PNPM_OUTDATED_LOCKFILE|needs to be updated|YN0028|frozen-lockfile",

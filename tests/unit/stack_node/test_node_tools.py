@@ -154,12 +154,6 @@ def test_of_a_long_output_the_first_error_and_the_end_are_shown() -> None:
         ),
         (
             Manager("npm"),
-            "npm ERR! 404  'left-pda@1.0.0' is not in this registry. E404",
-            "the dependency left-pda does not exist in the registry: correct it in package.json,"
-            " or set stack_node_registry",
-        ),
-        (
-            Manager("npm"),
             "npm ERR! syscall spawn git\nnpm ERR! enoent An unknown git error occurred",
             "a dependency comes from a git repository: set rootfs_build_packages: [git], and see"
             " that its host can be reached",
@@ -183,6 +177,25 @@ def test_of_a_long_output_the_first_error_and_the_end_are_shown() -> None:
 )
 def test_a_failed_fetch_says_what_to_do(manager: Manager, line: str, hint: str) -> None:
     assert node_tools.fetch_advice(manager, [line]) == hint
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        "npm ERR! code E404\nnpm ERR! 404  '@x/left-pda@1.0.0' is not in this registry.",
+        "npm ERR! code ETARGET\nnpm ERR! notarget No matching version found for @x/left-pda@9.",
+        "ERR_PNPM_FETCH_404  GET https://x/: Not Found - 404\n@x/left-pda is not in the npm registry",
+        'error Couldn\'t find package "@x/left-pda" on the "npm" registry.',
+        'error Couldn\'t find any versions for "@x/left-pda" that matches "9.0.0"',
+        "➤ YN0035: │ @x/left-pda@npm:1.3.0: Package not found",
+        "➤ YN0082: │ @x/left-pda@npm:9.0.0: No candidates found",
+    ],
+)
+def test_a_dependency_that_does_not_exist_is_named(output: str) -> None:
+    assert node_tools.fetch_advice(Manager("npm"), output.splitlines()) == (
+        "the dependency @x/left-pda does not exist in the registry: correct it in package.json, or"
+        " set stack_node_registry"
+    )
 
 
 def test_a_missing_header_asks_for_a_build_package() -> None:
