@@ -23,9 +23,9 @@ class ActionModule(RootfsAction):
     """Copy a file or directory of an image that is not run."""
 
     def perform(self, task_vars: Mapping[str, Any]) -> dict[str, Any]:
-        """Say that it was copied: the copy is always made, so the task is always changed."""
+        """Say whether it had to be copied."""
         _, args = self.validate_argument_spec(SPEC)
-        container.copy(
+        changed = container.copy(
             engine_of(task_vars, self._templar),
             args["image"],
             args["src"],
@@ -34,4 +34,4 @@ class ActionModule(RootfsAction):
             pull=args["pull"],
             check=self._task.check_mode,
         )
-        return {"changed": True}
+        return {"changed": changed}

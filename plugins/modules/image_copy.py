@@ -10,7 +10,8 @@ version_added: 0.1.0
 description:
   - Copies a file or a directory of an image, which is not run, into a container, as C(COPY --from)
     does. A directory is merged into one that is there. Modes and owners are the image's.
-  - The copy is made whenever the task runs, so the task is always changed.
+  - Nothing is written, and nothing has changed, where all of it is there already; its times do
+    not count.
   - Runs on the controller, whatever the host's connection is.
 author: the rootfs-ansible founders (@rootfs-ansible)
 options:
@@ -35,7 +36,7 @@ options:
     type: str
 attributes:
   check_mode:
-    description: Does nothing.
+    description: Says whether it would copy, and pulls and writes nothing.
     support: full
 """
 

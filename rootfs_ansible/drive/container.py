@@ -177,16 +177,19 @@ def copy(
     *,
     pull: bool = True,
     check: bool = False,
-) -> None:
-    """Copy a path of an image, which is pulled if it is absent, into a container."""
+) -> bool:
+    """Copy a path of an image, which is pulled if it is absent, into a container; say if it is new.
+
+    With ``check`` nothing is pulled or written.
+    """
     found = engine.image(image)
-    if check:
-        return
+    if found is None and check:
+        return True
     if found is None:
         if not pull:
             raise EngineError(f"there is no image {image}", where=f"engine {engine.docker_host}")
         found = engine.pull(image)
-    engine.copy(found.id, source, name, target)
+    return engine.copy(found.id, source, name, target, check=check)
 
 
 def _network(engine: Engine, owner: Process, request: Request) -> str:

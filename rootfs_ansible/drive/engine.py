@@ -182,11 +182,8 @@ class Engine:
         Its configuration holds the labels and nothing else, so the same archive gives the same
         image id everywhere.
         """
-        digest = hashlib.sha256()
         with archive.open("rb") as content:
-            while block := content.read(_BLOCK):
-                digest.update(block)
-        layer = f"sha256:{digest.hexdigest()}"
+            layer = f"sha256:{_sha256(content)}"
         with tempfile.TemporaryFile(prefix="rootfs-image-") as stream:
             with tarfile.open(fileobj=stream, mode="w") as whole:
                 names = _write_configuration(whole, (layer,), tag, labels, self.architecture())
@@ -328,10 +325,13 @@ class Engine:
         ):
             self._api.put_archive(container, "/", archive)
 
-    def copy(self, image: str, source: str, container: str, target: str) -> None:
-        """Copy a path of an image into a container: it becomes ``target``.
+    def copy(
+        self, image: str, source: str, container: str, target: str, *, check: bool = False
+    ) -> bool:
+        """Copy a path of an image into a container: it becomes ``target``; say whether it is new.
 
-        A directory is merged into one that is there. The image is not run.
+        A directory is merged into one that is there; nothing is written where all of it is there
+        already (times do not count), nor with ``check``. The image is not run.
         """
         target = posixpath.normpath(target)
         with tempfile.TemporaryFile(prefix="rootfs-copy-") as got:
@@ -345,7 +345,10 @@ class Engine:
                     self._api.remove_container(created["Id"], v=True, force=True)
             with tempfile.TemporaryFile(prefix="rootfs-copy-") as renamed:
                 _rename(got, renamed, target.lstrip("/"))
-                self.put(container, posixpath.dirname(target), renamed)
+                new = not self._members(container, target).items() >= _members(renamed).items()
+                if new and not check:
+                    self.put(container, posixpath.dirname(target), renamed)
+        return new
 
     def fetch(self, container: str, path: str, destination: Path) -> None:
         """Copy a file or the files below a directory of a container to ``destination``.
@@ -594,6 +597,20 @@ class Engine:
                 details=completed.output.splitlines(),
             )
 
+    def _members(self, container: str, path: str) -> Mapping[str, object]:
+        """Return what is at a path of a container; nothing where there is no such path."""
+        with (
+            tempfile.TemporaryFile(prefix="rootfs-copy-") as got,
+            tempfile.TemporaryFile(prefix="rootfs-copy-") as renamed,
+        ):
+            with self._calling(f"{path} of container {container} was looked up", patient=True):
+                try:
+                    self._save_path(container, path, got)
+                except NotFound:
+                    return {}
+            _rename(got, renamed, path.lstrip("/"))
+            return _members(renamed)
+
     def _save_path(self, container: str, path: str, stream: IO[bytes]) -> None:
         chunks, _ = self._api.get_archive(container, path, chunk_size=_BLOCK)
         for chunk in chunks:
@@ -657,6 +674,26 @@ def _rename(source: IO[bytes], target: IO[bytes], name: str) -> None:
                 member.linkname = _renamed(member.linkname, name)
             new.addfile(member, old.extractfile(member) if member.isreg() else None)
     target.seek(0)
+
+
+def _sha256(stream: IO[bytes]) -> str:
+    digest = hashlib.sha256()
+    while block := stream.read(_BLOCK):
+        digest.update(block)
+    return digest.hexdigest()
+
+
+def _members(stream: IO[bytes]) -> Mapping[str, object]:
+    """Return what each member of an archive is, by name: all that a copy of it has to have."""
+    found: dict[str, object] = {}
+    with tarfile.open(fileobj=stream, mode="r") as archive:
+        for member in archive:
+            content = archive.extractfile(member) if member.isreg() else None
+            digest = _sha256(content) if content else ""
+            owner = (member.uid, member.gid)
+            found[member.name] = (member.type, member.mode, owner, member.linkname, digest)
+    stream.seek(0)
+    return found
 
 
 def _renamed(path: str, name: str) -> str:

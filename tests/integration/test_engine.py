@@ -178,6 +178,22 @@ def test_a_path_of_an_image_becomes_a_path_of_a_container(
         engine.copy(root_image, "/no/such", started, "/opt/y")
 
 
+def test_a_path_that_is_there_already_is_not_copied_again(
+    engine: Engine, started: str, root_image: str
+) -> None:
+    def new(*, check: bool = False) -> bool:
+        return engine.copy(root_image, "/etc/apt", started, "/opt/y", check=check)
+
+    assert new(check=True)
+    assert output(engine, started, "ls -A /opt") == ""
+    assert new()
+    output(engine, started, "touch /opt/y/another /opt/y/apt.conf.d")
+    assert not new()
+    for change in ("chmod 600 {0}", "chown 1 {0}", "echo more >> {0}", "rm {0}"):
+        output(engine, started, change.format("/opt/y/apt.conf.d/99rootfs"))
+        assert new(check=True) and new() and not new(), change
+
+
 def test_what_a_container_sends_is_not_trusted(
     engine: Engine, started: str, tmp_path: Path
 ) -> None:
