@@ -56,9 +56,7 @@ class ActionModule(RootfsAction):
             "omitted": len(fragment.omitted),
         }
 
-    def _run(
-        self, request: ExportRequest, directory: Path, task_vars: Mapping[str, Any]
-    ) -> None:
+    def _run(self, request: ExportRequest, directory: Path, task_vars: Mapping[str, Any]) -> None:
         program = directory / "exporter.pyz"
         exporter.zipapp(program)
         asked = directory / "request.json"
