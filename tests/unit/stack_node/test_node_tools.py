@@ -184,7 +184,7 @@ def test_a_failed_fetch_says_what_to_do(manager: Manager, line: str, hint: str) 
     [
         "npm ERR! code E404\nnpm ERR! 404  '@x/left-pda@1.0.0' is not in this registry.",
         "npm ERR! code ETARGET\nnpm ERR! notarget No matching version found for @x/left-pda@9.",
-        "ERR_PNPM_FETCH_404  GET https://x/: Not Found - 404\n@x/left-pda is not in the npm registry",
+        "ERR_PNPM_FETCH_404 GET: Not Found - 404\n@x/left-pda is not in the npm registry",
         'error Couldn\'t find package "@x/left-pda" on the "npm" registry.',
         'error Couldn\'t find any versions for "@x/left-pda" that matches "9.0.0"',
         "➤ YN0035: │ @x/left-pda@npm:1.3.0: Package not found",
