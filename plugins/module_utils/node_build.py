@@ -79,7 +79,7 @@ class NodeBuild:
         )
         node = Path(project["node"])
         self._environment = node_tools.environment(
-            base, prefix=str(node.parent.parent), registry=registry
+            base, prefix=str(node.parent.parent), registry=registry, manager=self._manager
         )
         self._path = f"{node_tools.TOOLS}/bin:{base.get('PATH', '')}"
 
@@ -156,9 +156,18 @@ class NodeBuild:
             ran.append(f"{package.name} build")
         return ran
 
-    def finish(self, files: Iterable[str], excluding: Iterable[str]) -> dict[str, Any]:
+    def finish(
+        self,
+        files: Iterable[str],
+        excluding: Iterable[str],
+        build_only: Iterable[Mapping[str, str | None]],
+    ) -> dict[str, Any]:
         """Leave what production needs, and return what the image runs and ships."""
         selection = self._select(development=False)
+        for rule in build_only:
+            unless = rule.get("unless")
+            if not unless or not any(self._app.glob(unless)):
+                selection.drop(str(rule["package"]))
         node_tree.prune(self.prefix, selection, final=True)
         homes = {self.prefix, *(self.prefix / item["directory"] for item in self._workspaces())}
         excluded = {f"{home.resolve()}/node_modules" for home in homes}

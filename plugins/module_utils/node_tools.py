@@ -12,20 +12,9 @@ from dataclasses import dataclass
 TOOLS = "/opt/rootfs-tools"
 """Where a package manager that the project asks for is installed; no layer takes from there."""
 
-_MANAGER_PACKAGES = {
-    # The version of a lock file's format, and the releases that write it.
-    ("yarn", "1"): "yarn@1",
-    ("yarn", "4"): "@yarnpkg/cli-dist@2",
-    ("yarn", "5"): "@yarnpkg/cli-dist@3",
-    ("yarn", "6"): "@yarnpkg/cli-dist@3",
-    ("yarn", "7"): "@yarnpkg/cli-dist@3",
-    ("pnpm", "5.3"): "pnpm@6",
-    ("pnpm", "5.4"): "pnpm@7",
-    ("pnpm", "6.0"): "pnpm@8",
-    ("pnpm", "6.1"): "pnpm@8",
-    ("pnpm", ""): "pnpm@10",
-    ("pnpm", "9.0"): "pnpm@10",
-}
+# The version of a lock file's format, and the releases that write it.
+_YARN_OF_LOCK = {"1": 1, "4": 2, "5": 3, "6": 3, "7": 3}
+_PNPM_OF_LOCK = {"5.3": "pnpm@6", "5.4": "pnpm@7", "6.0": "pnpm@8", "6.1": "pnpm@8"}
 
 _QUIET = {
     "COREPACK_ENABLE_STRICT": "0",
@@ -88,25 +77,25 @@ class Manager:
     lock_version: str = ""
 
     @property
-    def is_berry(self) -> bool:
-        """Whether it is yarn 2 or later, another program than yarn 1."""
+    def yarn(self) -> int:
+        """The major version of yarn, zero where it is another; from 2 on it is another program."""
         if self.name != "yarn":
-            return False
-        major = self.version.partition(".")[0] or self.lock_version or "1"
-        return major != "1"
+            return 0
+        if self.version:
+            return int(self.version.partition(".")[0])
+        return _YARN_OF_LOCK.get(self.lock_version or "1", 4)
 
     @property
     def package(self) -> str:
         """The npm package that brings it, with its version; empty for the npm at hand."""
         if self.version:
-            name = "@yarnpkg/cli-dist" if self.is_berry else self.name
+            name = "@yarnpkg/cli-dist" if self.yarn > 1 else self.name
             return f"{name}@{self.version}"
-        if self.name == "npm":
-            return ""
-        default = "@yarnpkg/cli-dist@4" if self.name == "yarn" and self.is_berry else "yarn@1"
+        if self.yarn:
+            return f"@yarnpkg/cli-dist@{self.yarn}" if self.yarn > 1 else "yarn@1"
         if self.name == "pnpm":
-            default = "pnpm@10"
-        return _MANAGER_PACKAGES.get((self.name, self.lock_version), default)
+            return _PNPM_OF_LOCK.get(self.lock_version, "pnpm@10")
+        return ""
 
     def fetch(self, *, development: bool, workspace: str) -> tuple[tuple[str, ...], ...]:
         """Return the commands that fetch the dependencies and run none of their scripts.
@@ -117,9 +106,10 @@ class Manager:
             frozen = ("--frozen-lockfile",) if self.lock else ("--no-lockfile",)
             production = () if development else ("--prod",)
             return (("pnpm", "install", "--ignore-scripts", *frozen, *production),)
-        if self.is_berry:
+        if self.yarn > 1:
             frozen = ("--immutable",) if self.lock else ("--no-immutable",)
-            everything = ("yarn", "install", "--mode=skip-build", *frozen)
+            skip = "--skip-builds" if self.yarn == 2 else "--mode=skip-build"
+            everything = ("yarn", "install", skip, *frozen)
             if development or int(self.lock_version or 0) < 8 or not self.lock:
                 return (everything,)
             # Focus does not compare the lock; the first command does, and fetches nothing.
@@ -128,7 +118,7 @@ class Manager:
                 ("yarn", "install", "--mode=update-lockfile", "--immutable"),
                 (*focus, workspace) if workspace else focus,
             )
-        if self.name == "yarn":
+        if self.yarn:
             frozen = ("--frozen-lockfile",) if self.lock else ("--no-lockfile",)
             production = f"--production={'false' if development else 'true'}"
             quiet = ("--non-interactive", "--no-progress")
@@ -140,10 +130,13 @@ class Manager:
         return (("npm", *verb, *no_scripts, kinds, "--loglevel=http"),)
 
 
-def environment(base: Mapping[str, str], *, prefix: str, registry: str) -> dict[str, str]:
+def environment(
+    base: Mapping[str, str], *, prefix: str, registry: str, manager: Manager
+) -> dict[str, str]:
     """Return what every tool is told besides ``base``, the container's own environment.
 
-    ``prefix`` is that of node: its headers are below it, so that no addon fetches them.
+    ``prefix`` is that of node: its headers are below it, so that no addon fetches them. yarn from
+    2 on refuses a setting that it does not know, so it hears only those of its version.
     """
     told = {**_QUIET, "npm_config_nodedir": prefix, "JOBS": "max"}
     told |= {
@@ -156,13 +149,15 @@ def environment(base: Mapping[str, str], *, prefix: str, registry: str) -> dict[
         "YARN_ENABLE_SCRIPTS": "false",
         "YARN_IGNORE_PATH": "1",
         "YARN_NODE_LINKER": "node-modules",
-        "YARN_NM_MODE": "classic",
     }
+    if manager.yarn > 2:
+        told["YARN_NM_MODE"] = "classic"
+    authorities = "YARN_CA_FILE_PATH" if manager.yarn in (2, 3) else "YARN_HTTPS_CA_FILE_PATH"
     # What the container says of its network, in the words of node, npm and yarn.
     for name, known in (
         ("NODE_EXTRA_CA_CERTS", ("NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE")),
         ("npm_config_cafile", ("npm_config_cafile", "SSL_CERT_FILE")),
-        ("YARN_HTTPS_CA_FILE_PATH", ("npm_config_cafile", "SSL_CERT_FILE")),
+        (authorities, ("npm_config_cafile", "SSL_CERT_FILE")),
         ("YARN_HTTP_PROXY", ("HTTP_PROXY", "http_proxy")),
         ("YARN_HTTPS_PROXY", ("HTTPS_PROXY", "https_proxy")),
     ):
@@ -172,9 +167,10 @@ def environment(base: Mapping[str, str], *, prefix: str, registry: str) -> dict[
     if registry:
         told |= {
             "npm_config_registry": registry,
-            "YARN_REGISTRY": registry,
             "YARN_NPM_REGISTRY_SERVER": registry.rstrip("/"),
         }
+        if manager.yarn < 2:
+            told["YARN_REGISTRY"] = registry
         if registry.startswith("http://"):
             host = registry.removeprefix("http://").partition("/")[0].partition(":")[0]
             told["YARN_UNSAFE_HTTP_WHITELIST"] = host

@@ -36,6 +36,7 @@ def test_the_package_manager_is_the_one_that_the_project_or_its_lock_asks(
         (Manager("npm", lock="package-lock.json"), True, "npm ci --include=dev"),
         (Manager("npm"), False, "npm install --no-package-lock --omit=dev"),
         (Manager("yarn", "", "yarn.lock", "1"), False, "yarn install --frozen-lockfile"),
+        (Manager("yarn", "", "yarn.lock", "4"), False, "yarn install --skip-builds --immutable"),
         (Manager("yarn", "4.5.0", "yarn.lock", "8"), True, "yarn install --immutable"),
         (Manager("pnpm", "", "pnpm-lock.yaml", "9.0"), False, "pnpm install --frozen-lockfile"),
         (Manager("pnpm"), True, "pnpm install --no-lockfile"),
@@ -46,7 +47,7 @@ def test_a_fetch_keeps_to_the_lock_and_runs_no_script(
 ) -> None:
     words = {word for line in manager.fetch(development=development, workspace="") for word in line}
     assert set(command.split()) <= words
-    assert words & {"--ignore-scripts", "--mode=skip-build"}
+    assert words & {"--ignore-scripts", "--mode=skip-build", "--skip-builds"}
 
 
 def test_yarn_4_compares_the_lock_before_it_fetches_one_workspace() -> None:
@@ -62,6 +63,7 @@ def test_every_tool_hears_of_the_containers_network_in_its_own_words() -> None:
         {"SSL_CERT_FILE": "/run/ca.pem", "HTTPS_PROXY": "http://proxy.example.org"},
         prefix="/usr",
         registry="https://npm.example.org/",
+        manager=Manager("yarn", "4.5.0", "yarn.lock", "8"),
     )
     assert told["NODE_EXTRA_CA_CERTS"] == "/run/ca.pem"
     assert told["npm_config_cafile"] == "/run/ca.pem"
@@ -70,6 +72,26 @@ def test_every_tool_hears_of_the_containers_network_in_its_own_words() -> None:
     assert told["npm_config_registry"] == "https://npm.example.org/"
     assert told["YARN_NPM_REGISTRY_SERVER"] == "https://npm.example.org"
     assert told["npm_config_nodedir"] == "/usr"
+
+
+@pytest.mark.parametrize(
+    ("version", "unknown"),
+    [
+        ("1.22.22", set()),
+        ("2.4.3", {"YARN_HTTPS_CA_FILE_PATH", "YARN_NM_MODE", "YARN_REGISTRY"}),
+        ("3.8.5", {"YARN_HTTPS_CA_FILE_PATH", "YARN_REGISTRY"}),
+        ("4.5.0", {"YARN_CA_FILE_PATH", "YARN_REGISTRY"}),
+    ],
+)
+def test_yarn_hears_no_setting_that_its_version_refuses(version: str, unknown: set[str]) -> None:
+    told = node_tools.environment(
+        {"SSL_CERT_FILE": "/run/ca.pem"},
+        prefix="/usr",
+        registry="https://npm.example.org/",
+        manager=Manager("yarn", version),
+    )
+    assert unknown & set(told) == set()
+    assert {"/run/ca.pem"} == {value for name, value in told.items() if "CA_FILE_PATH" in name}
 
 
 def test_a_script_finds_the_executables_of_every_directory_above_it() -> None:
