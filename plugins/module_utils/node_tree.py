@@ -10,6 +10,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,14 @@ class Selection:
     packages: dict[Path, Package] = field(default_factory=dict)
     entries: set[Path] = field(default_factory=set)
     found: dict[tuple[Path, str], Path] = field(default_factory=dict)
+
+    def drop(self, pattern: str) -> None:
+        """Forget the fetched packages whose names match a glob, and the ways to them."""
+        dropped = {item.directory for item in self.installed if fnmatchcase(item.name, pattern)}
+        self.packages = {
+            directory: item for directory, item in self.packages.items() if directory not in dropped
+        }
+        self.entries = {entry for entry in self.entries if entry.resolve() not in dropped}
 
     @property
     def local(self) -> tuple[Package, ...]:

@@ -48,6 +48,19 @@ options:
     type: list
     elements: str
     default: []
+  build_only:
+    description: Packages that only the build used, and that are left out.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      package:
+        description: The name of the package, as a glob.
+        type: str
+        required: true
+      unless:
+        description: A file of the app's directory, as a glob, that makes it needed.
+        type: str
   excluding:
     description: What of the app is never shipped, as globs below each package of the sources.
     type: list
@@ -122,6 +135,15 @@ def main() -> None:
             "hooks": {"type": "list", "elements": "str", "default": ["install", "postinstall"]},
             "offline": {"type": "bool", "default": True},
             "files": {"type": "list", "elements": "str", "default": []},
+            "build_only": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "package": {"type": "str", "required": True},
+                    "unless": {"type": "str"},
+                },
+            },
             "excluding": {"type": "list", "elements": "str", "default": []},
         },
         supports_check_mode=False,
@@ -153,7 +175,9 @@ def main() -> None:
         elif arguments["step"] == "build":
             result["packages"] = build.build(offline=arguments["offline"])
         else:
-            compiled = build.finish(arguments["files"], arguments["excluding"])
+            compiled = build.finish(
+                arguments["files"], arguments["excluding"], arguments["build_only"]
+            )
             result |= {"compiled": compiled, "ansible_facts": {"rootfs_compiled": compiled}}
     except StepError as error:
         module.fail_json(msg=str(error), error=error.to_json())

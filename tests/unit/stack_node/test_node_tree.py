@@ -167,6 +167,15 @@ def test_before_the_build_what_tools_need_stays(root: Path) -> None:
     assert "@types/node" not in left(root)
 
 
+def test_a_package_that_only_the_build_used_can_be_dropped(root: Path) -> None:
+    plant(root, HOISTED)
+    selection = node_tree.select(root, (root,), development=False)
+    selection.drop("sql*")
+    node_tree.prune(root, selection, final=True)
+    assert "sqlite" not in left(root)
+    assert "node_modules/express:" in left(root)
+
+
 def test_bundled_packages_belong_to_their_bundle(root: Path) -> None:
     plant(root, ".: npm\nnode_modules/npm/node_modules/semver:")
     package(root / "node_modules" / "npm", [], bundleDependencies=["semver"])
