@@ -26,7 +26,6 @@ _NOT_IN_A_KEY = {
     "rootfs_load",
     "rootfs_output",
     "rootfs_store",
-    "stack_node_registry",
 }
 _NAMES_ONLY = {"rootfs_secrets"}
 _IMAGE_ONLY = {
@@ -186,5 +185,5 @@ class Inputs:
         return {
             name: sorted(value) if name in _NAMES_ONLY else value
             for name, value in self.options.items()
-            if name not in _NOT_IN_A_KEY
+            if name not in _NOT_IN_A_KEY and name not in self.stack.places
         }

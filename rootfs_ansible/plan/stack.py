@@ -23,6 +23,7 @@ _KEYS = {
     "outputs",
     "prune",
     "companions",
+    "places",
 }
 
 
@@ -33,7 +34,8 @@ class Stack:
     ``role`` is what ``include_role`` is told, ``directory`` where it is. ``marks`` are the file
     names (globs) that mark a project, ``ignore`` the names that never belong to its sources.
     ``outputs`` by stage, ``prune``, ``companions`` and ``environment`` are kept as written:
-    their strings are templates over the app's variables.
+    their strings are templates over the app's variables. ``places`` are the options that say
+    where something is reached, not what it is: they are in no key.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Stack:
     prune: list[dict[str, Any]]
     companions: list[dict[str, Any]]
     environment: dict[str, str]
+    places: tuple[str, ...]
 
     def has(self, entry_point: str) -> bool:
         """Say whether the role has an (optional) entry point."""
@@ -131,7 +134,7 @@ def _parse(path: Path, role: str) -> Stack:
     problems = [f"{key}: no such key" for key in sorted(set(data) - _KEYS, key=str)]
     if not isinstance(data.get("name"), str):
         problems.append("name: expected a string")
-    for key in ("marks", "ignore"):
+    for key in ("marks", "ignore", "places"):
         if not _is_list_of(data.get(key, []), str):
             problems.append(f"{key}: expected a list of strings")
     for key in ("prune", "companions"):
@@ -157,6 +160,7 @@ def _parse(path: Path, role: str) -> Stack:
         prune=data.get("prune", []),
         companions=data.get("companions", []),
         environment={str(name): str(value) for name, value in environment.items()},
+        places=tuple(data.get("places", [])),
     )
 
 

@@ -26,6 +26,7 @@ OPTIONS: dict[str, Any] = {
     "rootfs_secrets": {"npm": "/home/one/.npmrc"},
     "rootfs_store": "/home/one/store",
     "stack_zig_flags": "-O2",
+    "stack_zig_mirror": "",
     "stack_zig_version": "",
 }
 
@@ -38,7 +39,10 @@ def write(path: Path, text: str) -> None:
 @pytest.fixture
 def inputs(tmp_path: Path) -> Inputs:
     role = tmp_path / "roles" / "stack_zig"
-    write(role / "meta" / "stack.yml", "name: zig\nmarks: [build.zig]\n")
+    write(
+        role / "meta" / "stack.yml",
+        "name: zig\nmarks: [build.zig]\nplaces: [stack_zig_mirror]\n",
+    )
     for entry in ("inspect", "build_image", "toolchain", "runtime", "compile"):
         write(role / "tasks" / f"{entry}.yml", entry)
     write(role / "files" / "tool.conf", "shared by all entry points")
@@ -85,6 +89,7 @@ def changed(before: dict[str, str], after: dict[str, str]) -> set[str]:
         ("rootfs_secrets", {"npm": "/home/two/.npmrc"}, set()),
         ("rootfs_secrets", {"pip": "/home/one/.npmrc"}, {"compile", "image"}),
         ("rootfs_store", "/home/two/store", set()),
+        ("stack_zig_mirror", "mirror", set()),
         ("rootfs_app_dir", "/home/two/shop", set()),
     ],
 )
