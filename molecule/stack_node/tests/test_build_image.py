@@ -68,7 +68,7 @@ def test_an_old_node_gyp_finds_the_distutils_that_python_dropped(host: Host) -> 
 
 
 def test_pkg_config_finds_the_libraries_that_addons_link(host: Host) -> None:
-    assert host.check_output("pkg-config --libs libuv") == "-luv"
+    assert "-luv" in host.check_output("pkg-config --libs libuv").split()
 
 
 def test_making_it_leaves_nothing_behind(host: Host) -> None:
