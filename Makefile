@@ -23,7 +23,9 @@ build: .venv/ready
 test: lint
 	@tools/packages gcc=gcc,libc6-dev skopeo=skopeo umoci=umoci
 	@ansible-playbook playbooks/engine.yml
-	@eval "$$($(ENGINE) env)" && molecule test --all
+	@rm -rf .cache/molecule
+	@eval "$$($(ENGINE) env)" && \
+		MOLECULE_EPHEMERAL_DIRECTORY="$(CURDIR)/.cache/molecule" molecule test --all
 	@eval "$$($(ENGINE) env)" && pytest
 
 lint: .venv/ready-test
