@@ -356,7 +356,13 @@ class Build:
         return ImageConfig(
             entrypoint=tuple(map(str, entrypoint)),
             command=tuple(map(str, command)),
-            environment=_pairs({**project.get("environment", {}), **options["rootfs_env"]}),
+            environment=_pairs(
+                {
+                    **self.inputs.stack.environment,
+                    **project.get("environment", {}),
+                    **options["rootfs_env"],
+                }
+            ),
             working_directory=str(
                 options["rootfs_workdir"] or project.get("working_directory") or prefix
             ),
