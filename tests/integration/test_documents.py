@@ -1,0 +1,53 @@
+"""README and docs stay true: their commands run, their links lead somewhere."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import CHECKOUT, Commands
+
+DOCUMENTS = [
+    CHECKOUT / "README.md",
+    *sorted((CHECKOUT / "docs").glob("*.md")),
+    *sorted((CHECKOUT / "roles").glob("*/README.md")),
+    *sorted((CHECKOUT / "examples").glob("*/README.md")),
+]
+# What runs this test cannot be run by it.
+OURSELVES = {"make test"}
+
+
+def console_commands(document: Path) -> list[str]:
+    blocks = re.findall(r"^```console\n(.*?)^```", document.read_text(), re.MULTILINE | re.DOTALL)
+    lines = [line for block in blocks for line in block.splitlines()]
+    return [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
+
+
+@pytest.mark.engine
+@pytest.mark.usefixtures("built_example")
+def test_the_commands_of_the_readme_run_in_their_order(
+    commands: Commands, built_example: dict[str, Any]
+) -> None:
+    lines = [line for line in console_commands(CHECKOUT / "README.md") if line not in OURSELVES]
+    assert "make build" in lines
+    ended = subprocess.run(
+        ["bash", "-euxc", "\n".join(lines)],
+        cwd=CHECKOUT,
+        env=commands.environment({}),
+        capture_output=True,
+        text=True,
+        timeout=900,
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert built_example["digest"] in ended.stdout
+    assert '"visits":1' in ended.stdout
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(CHECKOUT)))
+def test_links_lead_somewhere(document: Path) -> None:
+    targets = re.findall(r"\]\(([^)#]+)[^)]*\)", document.read_text())
+    own = [target for target in targets if "://" not in target]
+    assert [target for target in own if not (document.parent / target).exists()] == []
