@@ -270,7 +270,11 @@ def listed(path: Path) -> list[str]:
                 stream = tar.extractfile(member)
                 assert stream is not None
                 content = stream.read()
-                shown = content.decode() if len(content) < 60 else f"({len(content)} bytes)"
+                shown = (
+                    content.decode(errors="replace")
+                    if len(content) < 60
+                    else f"({len(content)} bytes)"
+                )
                 line += f"file {member.mode:04o}{owner} {shown}".replace("\n", "\\n").rstrip()
             found.append(line)
     return found

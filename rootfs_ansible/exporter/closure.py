@@ -14,16 +14,15 @@ from rootfs_ansible.exporter import globs, ldcache, scripts, strings
 from rootfs_ansible.exporter.companions import Companions
 from rootfs_ansible.exporter.dpkg import Installed, PackageDatabase
 from rootfs_ansible.exporter.elf import BinaryFormat, ElfType, binary_format
+from rootfs_ansible.exporter.foreign import foreign
+from rootfs_ansible.exporter.heads import Heads
 from rootfs_ansible.exporter.loader import Loader
 from rootfs_ansible.exporter.outputs import Claim, Claims, is_runtime_mount
 from rootfs_ansible.exporter.root import Resolution, Root
 from rootfs_ansible.exporter.status import Status, status
 from rootfs_ansible.model.manifest import Edge, EdgeKind, Kind, Need, Omission
 from rootfs_ansible.model.path import ImagePath
-from rootfs_ansible.model.request import Companion, ExportRequest, Foreign, Scope
-
-# Enough to tell a script and every binary format.
-_HEAD = 4096
+from rootfs_ansible.model.request import Companion, ExportRequest, Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +105,7 @@ class _Closing:
         self._walked: set[ImagePath] = set()
         self._touched: set[ImagePath] = set()
         self._fired: dict[str, bool] = {}
-        self._seen: set[ImagePath] = set()
-        self._heads: dict[ImagePath, bytes] = {}
+        self._heads = Heads(root)
         self._configured: list[tuple[str, ImagePath]] = []
         self._satisfied: set[tuple[ImagePath, str]] = set()
         self._missing: dict[tuple[ImagePath, str], str] = {}
@@ -142,36 +140,10 @@ class _Closing:
     # Declared paths
 
     def _omit_foreign(self) -> None:
-        """Leave out the binaries that nothing in this tree can run, and the links to them."""
-        candidates = [
-            (path, claim)
-            for path, claim in self._claims.claimed.items()
-            if claim.output.foreign is Foreign.OMIT and not claim.made
-        ]
-        omitted: dict[ImagePath, str] = {}
-        for path, claim in candidates:
-            if claim.status.kind is Kind.FILE and (reason := self._foreign(path, claim.status)):
-                omitted[path] = reason
-        for path, claim in candidates if omitted else ():
-            if claim.status.kind is Kind.SYMLINK:
-                resolution = self._root.resolve(path)
-                if resolution is not None and resolution.path in omitted:
-                    omitted[path] = f"leads to {resolution.path}: {omitted[resolution.path]}"
-        for path, reason in omitted.items():
+        found = foreign(self._root, self._loader, self._heads, self._claims.claimed)
+        for path, reason in found.items():
             size = self._claims.claimed.pop(path).status.size
             self._found.omitted.add(Omission(path.text, "foreign", reason, size))
-
-    def _foreign(self, path: ImagePath, found: Status) -> str:
-        head = self._head(path, found)
-        self._seen.add(path)
-        kind = binary_format(head)
-        if kind is None and not head.startswith(b"#!"):
-            return ""
-        self._heads[path] = head
-        if kind in (None, BinaryFormat.ELF):
-            elf = self._loader.elf(path) if kind else None
-            return self._loader.foreign(elf) if elf is not None and elf.is_loadable else ""
-        return f"a {kind} file, which Linux does not load"
 
     def _declare(self, path: ImagePath, claim: Claim) -> None:
         by = _Requester(claim.output.by, claim.output.layer, strict=claim.exact)
@@ -276,10 +248,7 @@ class _Closing:
         claim = self._claims.claimed.get(node.path)
         if claim is not None and claim.made:
             return
-        if node.path in self._seen:
-            head = self._heads.pop(node.path, b"")
-        else:
-            head = self._head(node.path, node.status)
+        head = self._heads.take(node.path, node.status)
         if binary_format(head) is BinaryFormat.ELF:
             elf = self._loader.elf(node.path)
             if elf is None or not elf.is_loadable or self._loader.foreign(elf):
@@ -661,11 +630,6 @@ class _Closing:
     def _edge(self, source: str, target: ImagePath, kind: EdgeKind, detail: str = "") -> None:
         if source != target.text:
             self._found.edges.add(Edge(source, target.text, kind, detail))
-
-    def _head(self, path: ImagePath, found: Status) -> bytes:
-        if not found.size:
-            return b""
-        return self._root.head(path, _HEAD)
 
     def _status(self, path: ImagePath) -> Status | None:
         found = self._root.lstat(path)
