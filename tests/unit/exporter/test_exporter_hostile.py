@@ -16,7 +16,7 @@ from rootfs_ansible.model.manifest import Fragment, Kind
 from rootfs_ansible.model.request import Companion, Prune
 from rootfs_ansible.store.layout import Store
 
-NAMES = st.sampled_from(["app", "lib", "x.so.1", "run", "a"])
+NAMES = st.sampled_from(["app", "lib", "x.so.1", "run", "a", "\udcff"])
 PLACES = st.builds(
     lambda top, names: "/".join([top, *names]),
     st.sampled_from(["app", "lib", "app/a"]),
