@@ -107,8 +107,10 @@ class _Closing:
         self._fired: dict[str, bool] = {}
         self._heads = Heads(root)
         self._configured: list[tuple[str, ImagePath]] = []
-        self._satisfied: set[tuple[ImagePath, str]] = set()
-        self._missing: dict[tuple[ImagePath, str], str] = {}
+        self._satisfied: set[tuple[str, str]] = set()
+        self._missing: dict[tuple[str, str], str] = {}
+        self._excusable: set[tuple[str, str]] = set()
+        self._fatal: set[tuple[str, str]] = set()
 
     def run(self) -> Closure:
         self._omit_foreign()
@@ -154,14 +156,15 @@ class _Closing:
 
     def _seed(self, need: Need) -> None:
         by = _Requester(need.source, self._request.seed_layer)
-        if need.kind is EdgeKind.COMPANION and (rule := self._companions.named(need.detail)):
-            self._fire(rule, by)
         if self._reach(need.path, by, need.kind, need.detail):
             if need.kind is EdgeKind.ELF and self._loader.is_configured(need.path):
                 self._configured.append((need.source, need.path))
+            rule = self._companions.named(need.detail)
+            if need.kind is EdgeKind.COMPANION and rule is not None:
+                self._fire(rule, need.path, by)
         # What is needed only through a package is found again from there, or not needed here.
         elif need.direct:
-            self._missing[(need.path, need.source)] = (
+            self._missing[need.source, need.path.text] = (
                 f"{need.path} of package {need.package} ({need.version}), needed by {need.source}"
             )
 
@@ -176,7 +179,7 @@ class _Closing:
             if self._objects:
                 node = self._objects.popleft()
                 if node.path not in self._loaded:
-                    self._load(node)
+                    self._load(node, is_program=False)
 
     def _follow(self, node: _Node) -> None:
         """Follow the edges of one path."""
@@ -196,7 +199,7 @@ class _Closing:
             if target in self._provided:
                 self._arrive(target, by, EdgeKind.SYMLINK, "")
             elif node.by.strict:
-                self._lacks(node.path, text, "the target of the link")
+                self._lacks(node.path.text, text, "the target of the link")
             return
         final = resolution.path
         if any(is_runtime_mount(path) for path in (*resolution.links, final)):
@@ -254,7 +257,7 @@ class _Closing:
             if elf is None or not elf.is_loadable or self._loader.foreign(elf):
                 return
             if elf.interpreter or elf.is_pie or elf.type == ElfType.PROGRAM:
-                self._load(node)
+                self._load(node, is_program=True)
             else:
                 self._objects.append(node)
         elif node.status.is_program and (line := scripts.shebang(head)) is not None:
@@ -264,8 +267,12 @@ class _Closing:
             else:
                 self._scripts.append(script)
 
-    def _load(self, node: _Node) -> None:
-        """Follow what the loader takes for an ELF file."""
+    def _load(self, node: _Node, *, is_program: bool) -> None:
+        """Follow what the loader takes for an ELF file.
+
+        What a program lacks keeps it from starting. What a library lacks by itself may be there
+        when a program loads it.
+        """
         # A package declares what its files open; a file that no package has can only name it.
         foundling = node.by.shipped and self._packages.owner(node.path) is None
         opened = self._opened(node.path) if foundling else ()
@@ -277,7 +284,7 @@ class _Closing:
                 continue
             by = self._requester(loaded.requester, node)
             self._loaded.add(loaded.real)
-            self._satisfied.add((loaded.requester, loaded.soname))
+            self._satisfied.add((loaded.requester.text, loaded.soname))
             is_opened = loaded.requester == node.path and loaded.soname in opened
             detail = f"{loaded.soname} (opened by name)" if is_opened else loaded.soname
             for path in (loaded.found, *loaded.variants):
@@ -289,11 +296,13 @@ class _Closing:
         for missing in loading.missing:
             if self._requester(missing.requester, node).shipped:
                 reason = f": {missing.reason}" if missing.reason else ""
-                self._lacks(missing.requester, missing.soname, f"a library{reason}")
+                self._lacks(missing.requester.text, missing.soname, f"a library{reason}")
+                told = self._fatal if is_program else self._excusable
+                told.add((missing.requester.text, missing.soname))
         for version in loading.versions:
             if self._requester(version.requester, node).shipped:
                 self._lacks(
-                    version.requester,
+                    version.requester.text,
                     f"{version.soname} ({version.version})",
                     f"a symbol version that {version.provider} lacks",
                 )
@@ -309,7 +318,7 @@ class _Closing:
                 continue
             if ldcache.CACHE in self._provided or not ldcache.is_cacheable(elf.architecture):
                 way = f"the only way to {path.name}, and it cannot be made; give a RUNPATH"
-                self._lacks(ImagePath(requester), ldcache.CACHE.text, way)
+                self._lacks(requester, ldcache.CACHE.text, way)
             else:
                 libraries[ldcache.Cached(path.name, path, elf.architecture)] = reached
                 self._edge(path.text, ldcache.CACHE, EdgeKind.ELF, path.name)
@@ -421,7 +430,7 @@ class _Closing:
                 self._walk(_Node(path, found, by, tree))
                 return
         if found.special:
-            self._lacks(ImagePath(by.source), path.text, f"{found.special}, which no image holds")
+            self._lacks(by.source, path.text, f"{found.special}, which no image holds")
             return
         self._edge(by.source, path, kind, detail)
         self._enter(_Node(path, found, by, tree))
@@ -476,16 +485,16 @@ class _Closing:
             return
         self._touched.add(path)
         for rule in self._companions.fired_by(path):
-            self._fire(rule, by._replace(source=path.text, strict=False))
+            self._fire(rule, path, by._replace(source=path.text, strict=False))
 
-    def _fire(self, rule: Companion, by: _Requester) -> None:
+    def _fire(self, rule: Companion, trigger: ImagePath, by: _Requester) -> None:
         if self._fired.get(rule.name, False) or (rule.name in self._fired and not by.shipped):
             return
         self._fired[rule.name] = by.shipped
         found = {pattern: list(globs.find(self._root, pattern)) for pattern in rule.needs}
         tops = [path for matched in found.values() for path in matched]
         paths = [path for top in tops for path in (top, *self._below_matched(top))]
-        elsewhere = self._build and not self._fires_here(rule, by, paths)
+        elsewhere = self._build and not self._fires_here(rule, trigger, by, paths)
         lacking = [pattern for pattern, matched in found.items() if not matched]
         for path in paths:
             if elsewhere and self._is_directory(path):
@@ -494,12 +503,12 @@ class _Closing:
             by_whom = by if here else by._replace(shipped=False)
             if not self._reach(path, by_whom, EdgeKind.COMPANION, rule.name) and path in tops:
                 lacking.append(path.text)
-        if not rule.optional and self._ships(ImagePath(by.source)):
+        if not rule.optional and self._ships(trigger):
             for pattern in lacking:
                 regex = globs.compiled(pattern)
                 if not any(regex.fullmatch(known.text) for known in self._provided):
                     what = f"companion {rule.name}: {rule.reason}"
-                    self._lacks(ImagePath(by.source), pattern, what)
+                    self._lacks(by.source, pattern, what)
 
     def _ships(self, trigger: ImagePath) -> bool:
         """Say whether this fragment has ``trigger``, or a lower one has it for all of them."""
@@ -509,14 +518,15 @@ class _Closing:
             or (trigger in self._provided and not self._build)
         )
 
-    def _fires_here(self, rule: Companion, by: _Requester, paths: list[ImagePath]) -> bool:
+    def _fires_here(
+        self, rule: Companion, trigger: ImagePath, by: _Requester, paths: list[ImagePath]
+    ) -> bool:
         """Say whether a build ships what no package owns of the files of ``rule``.
 
         Where packages own a part, or where the trigger comes from another fragment, that one has
         all of it: the rule fires there for the same trigger, or for the need reported here. A
         rule that only this request has is not known to the fragments below.
         """
-        trigger = ImagePath(by.source)
         if not by.shipped or any(self._is_owned(path) for path in paths):
             return False
         if trigger in self._provided:
@@ -544,12 +554,12 @@ class _Closing:
         node, line = script
         by = node.by._replace(source=node.path.text)
         if not self._reach(line.interpreter, by, EdgeKind.SHEBANG, str(line)):
-            self._lacks(node.path, line.interpreter.text, "an interpreter")
+            self._lacks(node.path.text, line.interpreter.text, "an interpreter")
         if line.interpreter.name == "env" and line.program:
             choices = scripts.candidates(line.program)
             present = [path for path in choices if self._is_shipped(path)] + list(choices)
             if not any(self._reach(path, by, EdgeKind.SHEBANG, str(line)) for path in present):
-                self._lacks(node.path, line.program, "an interpreter")
+                self._lacks(node.path.text, line.program, "an interpreter")
 
     def _settle_scripts(self) -> None:
         """Give scripts of a tree the interpreter that the rootfs has, once all else is there."""
@@ -602,20 +612,22 @@ class _Closing:
 
     # Findings
 
-    def _lacks(self, source: ImagePath, what: str, kind: str) -> None:
-        self._missing[(source, what)] = f"{what} ({kind}), needed by {source}"
+    def _lacks(self, source: str, what: str, kind: str) -> None:
+        self._missing[source, what] = f"{what} ({kind}), needed by {source}"
 
     def _report_missing(self) -> None:
-        names = {path.name for path in self._found.entries}
+        names: dict[str, list[ImagePath]] = {}
+        for path in self._found.entries:
+            names.setdefault(path.name, []).append(path)
         for (source, what), line in sorted(self._missing.items(), key=lambda item: item[1]):
-            # Another program may load the requester, and say where its libraries are.
-            if (source, what) in self._satisfied:
+            excused = (source, what) in self._excusable - self._fatal
+            if excused and (source, what) in self._satisfied:
                 continue
-            elf = self._loader.elf(source) if source in self._found.entries else None
-            # What another shipped file has loaded before is there for a library, too.
-            if elf is not None and not elf.interpreter and what in names:
-                for path in sorted(path for path in self._found.entries if path.name == what):
-                    self._edge(source.text, path, EdgeKind.ELF, what)
+            # A library finds what another shipped file has loaded before, wherever that lies.
+            loadable = [path for path in names.get(what, ()) if self._loader.elf(path)]
+            if excused and loadable:
+                for path in loadable:
+                    self._edge(source, path, EdgeKind.ELF, what)
                 continue
             self._found.missing.append(line)
 

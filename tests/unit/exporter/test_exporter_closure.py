@@ -198,6 +198,18 @@ class TestLibraries:
         assert found.paths["/app/more/libb.so"] == "low"
         assert "/app/lib/liba.so -elf-> /app/more/libb.so" in found.edges
 
+    def test_what_keeps_a_program_from_starting_is_an_error(self, system: Path) -> None:
+        # The one program says where libb.so is, the other does not.
+        library(system, "/app/one", ["liba.so"], rpath="$ORIGIN/lib", program=True)
+        library(system, "/app/two", ["liba.so"], runpath="$ORIGIN/lib", program=True)
+        library(system, "/app/lib/liba.so", ["libb.so"])
+        library(system, "/app/lib/libb.so")
+        with pytest.raises(ClosureError) as caught:
+            exported(system, "/app")
+        assert caught.value.details == ("libb.so (a library), needed by /app/lib/liba.so",)
+        (system / "app/two").unlink()
+        assert "/app/lib/liba.so -elf-> /app/lib/libb.so" in exported(system, "/app").edges
+
     def test_a_dropped_library_comes_back(self, system: Path) -> None:
         plant(system, "/app/m/binding.gyp\n/app/m/build/Release/obj/x.o big")
         library(system, "/app/m/build/Release/a.node", ["libv.so"], runpath="$ORIGIN/lib.target")
