@@ -83,7 +83,12 @@ class Toolchain:
         self._scratch = scratch
         self._prefix = Path(module.params["prefix"])
         self._environment = {
-            **node_tools.environment(os.environ, prefix="/usr", registry=module.params["registry"]),
+            **node_tools.environment(
+                os.environ,
+                prefix="/usr",
+                registry=module.params["registry"],
+                manager=node_tools.Manager("npm"),
+            ),
             **secret_environment(SECRETS),
             # The image that is made of this container keeps no cache.
             "npm_config_cache": str(scratch / "cache"),
