@@ -5,6 +5,10 @@ labelled with it. A *keeper*, a small process of its own session, waits for the 
 and then removes what carries its label; so nothing stays after success, failure, Ctrl-C and
 ``kill -9``. Should the keeper itself be killed, the next run *sweeps*: it removes what belongs to
 processes of this host that are no more.
+
+As long as it waits, the keeper also asks the engine now and then whether it is there. The docker
+client that Ansible runs a command in a container with would wait for a silent engine forever; the
+keeper ends it, so that the run fails as it does with any other error.
 """
 
 from __future__ import annotations
@@ -17,6 +21,7 @@ import multiprocessing
 import os
 import platform
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -32,6 +37,11 @@ if TYPE_CHECKING:
 
 # How often the keeper looks where the system has no pidfd, in seconds.
 _INTERVAL = 1.0
+
+# How often the keeper asks the engine, and how long it waits for an answer, in seconds; two answers
+# in a row have to be missing.
+_ASK = 20.0
+_PATIENCE = 30
 
 # An engine may still be finishing what a killed client asked for: the keeper looks until it has
 # found nothing this many times, a pause (in seconds) apart.
@@ -79,17 +89,20 @@ class Process:
         """Say whether it still runs; a process of another host counts as running."""
         return self.host != _host() or _start_of(self.pid) == self.start
 
-    def wait(self) -> None:
-        """Return when it has ended."""
+    def wait(self, seconds: float) -> bool:
+        """Wait for its end, but not longer than ``seconds``; say whether it has ended."""
         with contextlib.suppress(OSError, AttributeError):
             descriptor = os.pidfd_open(self.pid)
             try:
                 if self.alive():
-                    select.select([descriptor], [], [])
+                    select.select([descriptor], [], [], seconds)
             finally:
                 os.close(descriptor)
-        while self.alive():
+            return not self.alive()
+        deadline = time.monotonic() + seconds
+        while self.alive() and time.monotonic() < deadline:
             time.sleep(_INTERVAL)
+        return not self.alive()
 
 
 def run_process() -> Process:
@@ -135,6 +148,19 @@ def sweep(engine: Engine) -> int:
     return removed
 
 
+def watch(
+    docker_host: str, owner: Process, *, ask: float = _ASK, patience: int = _PATIENCE
+) -> None:
+    """Return when the run has ended; meanwhile let it not wait for an engine that is silent."""
+    missed = 0
+    while not owner.wait(ask):
+        missed = 0 if _answers(docker_host, patience) else missed + 1
+        if missed >= 2:
+            for pid in _clients(docker_host, owner):
+                with contextlib.suppress(OSError):
+                    os.kill(pid, signal.SIGKILL)
+
+
 def labels_of(owner: Process) -> Mapping[str, str]:
     """Return the labels by which keeper and sweep know what belongs to the run."""
     from rootfs_ansible.drive.engine import LABEL_OWNER, LABEL_RUN
@@ -158,7 +184,7 @@ def _keep(docker_host: str, owner: Process) -> None:
     from rootfs_ansible.drive.engine import LABEL_OWNER, Engine
 
     os.chdir("/")
-    owner.wait()
+    watch(docker_host, owner)
     quiet = 0
     while quiet < _QUIET:
         engine = Engine(docker_host)
@@ -173,6 +199,41 @@ def _keep(docker_host: str, owner: Process) -> None:
         time.sleep(_PAUSE)
     for name in ("mutex", "keeper"):
         (_state_directory() / f"{owner.run}.{name}").unlink(missing_ok=True)
+
+
+def _answers(docker_host: str, patience: int) -> bool:
+    from rootfs_ansible.drive.engine import Engine
+
+    engine = Engine(docker_host, timeout=patience)
+    try:
+        engine.ping()
+    except EngineError:
+        return False
+    finally:
+        engine.close()
+    return True
+
+
+def _clients(docker_host: str, owner: Process) -> list[int]:
+    """Return the docker clients of this engine that descend from the run's process."""
+    parents: dict[int, int] = {}
+    clients = []
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (path / "cmdline").read_bytes().decode("utf-8", "replace").split("\0")
+            fields = (path / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+        except OSError:
+            continue
+        parents[int(path.name)] = int(fields[1])
+        if Path(words[0]).name == "docker" and any(docker_host in word for word in words[1:]):
+            clients.append(int(path.name))
+
+    def descends(pid: int) -> bool:
+        while pid in parents and pid != owner.pid:
+            pid = parents[pid]
+        return pid == owner.pid
+
+    return [pid for pid in clients if descends(pid)]
 
 
 def _state_directory() -> Path:
