@@ -80,8 +80,8 @@ class _Recording:
         self._found.entries[record] = Reached(made, layer, made=True, content=content)
         self._edge(package.name, record, EdgeKind.RECORD)
         # One record is reason enough for the name of the distribution.
-        named = len(self.packages) > 1
-        added = [] if named else self._bring(DISTRIBUTION, record, layer, EdgeKind.RECORD)
+        is_first = len(self.packages) == 1
+        added = [] if not is_first else self._bring(DISTRIBUTION, record, layer, EdgeKind.RECORD)
         plain = package.name.partition(":")[0]
         copyright_file = DOCUMENTS / plain / "copyright"
         licence = self._root.resolve(copyright_file)
