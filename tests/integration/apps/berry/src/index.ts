@@ -1,0 +1,5 @@
+declare const require: (name: string) => any
+
+const days: number = require('ms')('2 days')
+
+console.log(JSON.stringify({ two: days, hook: require('../hook.json') }))

@@ -1,0 +1,3 @@
+import ms from 'ms'
+
+console.log(JSON.stringify({ two: ms('2 days') }))
