@@ -84,7 +84,8 @@ class Build:
                 stack=stack.name,
                 role=stack.role,
                 context=str(self._context()),
-                ignore=stack.ignore,
+                # Its options decide by their values, not by the file that says them.
+                ignore=(*stack.ignore, "**/rootfs.yml"),
                 inspects=stack.has("inspect"),
             )
         )
