@@ -21,7 +21,7 @@ build: .venv/ready
 	@rootfs-ansible build "$(APP)"
 
 test: lint
-	@tools/packages gcc=gcc,libc6-dev skopeo=skopeo umoci=umoci
+	@tools/packages curl=curl gcc=gcc,libc6-dev skopeo=skopeo umoci=umoci
 	@ansible-playbook playbooks/engine.yml
 	@rm -rf .cache/molecule
 	@eval "$$($(ENGINE) env)" && \

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -39,9 +40,13 @@ class ActionModule(RootfsAction):
             self._outputs(build, stage, task_vars),
             task_vars.get("rootfs_project") or {},
         )
+        if build.docker_host:
+            # To fetch a file the connection runs "docker cp", which it does not tell the engine.
+            os.environ["DOCKER_HOST"] = build.docker_host
         with build.store.scratch() as directory:
             self._run(request, directory, task_vars)
             fragment = read_fragment(directory)
+            build.store.require(sum(layer.size for layer in fragment.layers))
             for layer in fragment.layers:
                 name = f"{layer.name}.tar"
                 self._connection.fetch_file(f"{EXPORTED}/{name}", str(directory / name))

@@ -77,6 +77,7 @@ class Build:
 
     def plan(self) -> Plan:
         """Plan the image: what the app is, the digest of its sources, whether it is there."""
+        self._owner()
         stack = self.inputs.stack
         return self._replan(
             Plan(
@@ -328,14 +329,14 @@ class Build:
         return [output for output in outputs if output["layer"] in layers]
 
     def _volumes(self, config: Mapping[str, Any]) -> list[dict[str, Any]]:
-        uid, _, gid = str(self.inputs.options["rootfs_user"]).partition(":")
+        uid, gid = self._owner()
         return [
             {
                 "by": self.name,
                 "layer": "app",
                 "directory": volume,
-                "uid": int(uid),
-                "gid": int(gid or uid),
+                "uid": uid,
+                "gid": gid,
             }
             for volume in self._volume_paths(config)
         ]
@@ -406,6 +407,18 @@ class Build:
         prefix = ImagePath(str(self.inputs.options["rootfs_prefix"]))
         volumes = self.inputs.options["rootfs_volumes"] or config.get("volumes", [])
         return [str(prefix / str(volume)) for volume in volumes]
+
+    def _owner(self) -> tuple[int, int]:
+        """Return the user and the group that the image runs as."""
+        user = str(self.inputs.options["rootfs_user"])
+        match = re.fullmatch(r"([0-9]+)(?::([0-9]+))?", user)
+        if match is None:
+            raise InputError(
+                f"rootfs_user is {user!r}, which is not uid or uid:gid",
+                where=self.name,
+                hint="give numbers: an orchestrator can tell from them that it is not root",
+            )
+        return int(match[1]), int(match[2] or match[1])
 
     def _replan(self, plan: Plan) -> Plan:
         sources = Sources(Path(plan.context), plan.ignore).digest()

@@ -282,6 +282,11 @@ class Store:
         except OSError as error:
             raise self._failure(error) from error
 
+    def require(self, size: int) -> None:
+        """Raise ``StoreError`` where the disk has no room for ``size`` bytes more."""
+        with self._writing(size):
+            pass
+
     def _failure(self, error: OSError, size: int = 0) -> StoreError:
         where = str(self._directory)
         if error.errno not in _FULL:

@@ -103,6 +103,11 @@ def test_a_misspelt_option(commands: Commands, app: Maker) -> None:
     assert "rootfs_prefx; did you mean rootfs_prefix?" in told
 
 
+def test_a_user_that_is_no_number(commands: Commands, app: Maker) -> None:
+    told = refusal(commands, app(START, TINY), "-e", "rootfs_user=root")
+    assert "rootfs_user is 'root', which is not uid or uid:gid" in told
+
+
 def test_a_lock_file_that_disagrees(commands: Commands, app: Maker) -> None:
     package = {**START, "dependencies": {"is-number": "^7.0.0"}}
     told = refusal(commands, app(package, {**TINY, "package-lock.json": lock()}))
@@ -145,7 +150,7 @@ def test_a_command_that_is_not_in_the_image(commands: Commands, app: Maker) -> N
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    directory = tmp_path / "disk"
+    directory = tmp_path / "small"
     directory.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", str(directory)]
     subprocess.run(mount, check=True)
@@ -155,7 +160,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 def test_a_full_disk(commands: Commands, app: Maker, small_disk: Path) -> None:
     told = refusal(commands, app(START, TINY), "-e", f"rootfs_store={small_disk}/store")
-    assert "disk" in told
+    assert "the disk of the store is full" in told
     assert str(small_disk / "store") in told
     halves = [path for path in (small_disk / "store" / "aside").rglob("*") if path.is_file()]
     assert [path for path in halves if path.stat().st_size > 0] == []
