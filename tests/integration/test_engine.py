@@ -372,11 +372,13 @@ class Between:
 # --- the end of a run ----------------------------------------------------------------------------
 
 BUILDER = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from rootfs_ansible.drive import container
 from rootfs_ansible.drive.engine import Engine
 from rootfs_ansible.drive.keeper import run_process
+# Whoever starts the tests in the background has them ignore it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 owner = run_process()
 for purpose in ("build", "staging"):
     container.start(Engine(), owner, container.Request(sys.argv[1], "shop", purpose))
@@ -409,7 +411,7 @@ def left(engine: Engine, owner: str) -> int:
 def test_nothing_stays_after_an_end(engine: Engine, root_image: str, end: str) -> None:
     process, owner = run(engine, root_image, end)
     assert owner
-    process.wait()
+    process.wait(timeout=60)
     assert eventually(lambda: left(engine, owner) == 0)
 
 
@@ -421,7 +423,7 @@ def test_nothing_stays_after_a_signal(
     assert left(engine, owner) == 3  # two containers and their network
     # The whole group, as Ctrl-C and a terminal that is closed do.
     os.killpg(process.pid, number)
-    process.wait()
+    process.wait(timeout=60)
     assert eventually(lambda: left(engine, owner) == 0)
 
 
@@ -432,7 +434,7 @@ def test_the_next_run_sweeps_what_a_killed_keeper_left(engine: Engine, root_imag
     assert eventually(lambda: not _keepers(owner))
     process.kill()
     assert left(engine, owner) == 3
-    process.wait()
+    process.wait(timeout=60)
     other, its_owner = run(engine, root_image, "wait")
     assert left(engine, owner) == 0
     assert left(engine, its_owner) == 3
