@@ -372,13 +372,11 @@ class Between:
 # --- the end of a run ----------------------------------------------------------------------------
 
 BUILDER = """
-import signal, sys, time
+import sys, time
 from pathlib import Path
 from rootfs_ansible.drive import container
 from rootfs_ansible.drive.engine import Engine
 from rootfs_ansible.drive.keeper import run_process
-# Whoever starts the tests in the background has them ignore it.
-signal.signal(signal.SIGINT, signal.default_int_handler)
 owner = run_process()
 for purpose in ("build", "staging"):
     container.start(Engine(), owner, container.Request(sys.argv[1], "shop", purpose))
