@@ -28,24 +28,25 @@ def lock(**dependencies: str) -> str:
     return json.dumps({"name": "tiny", "lockfileVersion": 3, "packages": {"": root}})
 
 
-def left_behind(commands: Commands) -> str:
+def left_behind(commands: Commands) -> set[str]:
     """Return the containers and networks of builds that are there."""
     label = "label=rootfs.builder.run"
     words = (["ps", "--all"], ["network", "ls"])
-    return "".join(
-        subprocess.check_output(
+    return {
+        line
+        for kind in words
+        for line in subprocess.check_output(
             ["docker", *kind, "--quiet", "--filter", label],
             env=commands.environment({}),
             text=True,
-        )
-        for kind in words
-    )
+        ).splitlines()
+    }
 
 
-def eventually_nothing_left(commands: Commands) -> bool:
-    """Say whether the keeper has removed everything; it looks a few times, a moment apart."""
+def eventually_nothing_left(commands: Commands, before: set[str]) -> bool:
+    """Say whether the keeper has removed all but what was there ``before``, within a while."""
     for _ in range(60):
-        if not left_behind(commands):
+        if left_behind(commands) <= before:
             return True
         time.sleep(0.5)
     return False
@@ -53,10 +54,11 @@ def eventually_nothing_left(commands: Commands) -> bool:
 
 def refusal(commands: Commands, directory: Path, *words: str) -> str:
     """Build what cannot be built, and return what the user is told."""
+    before = left_behind(commands)
     ended = commands.run("rootfs-ansible", "build", directory, *words)
     assert ended.returncode == 1, ended.stdout + ended.stderr
     assert "Traceback" not in ended.stderr
-    assert eventually_nothing_left(commands)
+    assert eventually_nothing_left(commands, before)
     return ended.stderr
 
 
@@ -174,6 +176,7 @@ def test_an_interrupt_leaves_nothing_and_the_next_build_is_whole(
     commands: Commands, app: Maker, tmp_path: Path, play: str, number: signal.Signals
 ) -> None:
     directory = app(START, TINY)
+    before = left_behind(commands)
     store = f"rootfs_store={tmp_path / 'store'}"
     words: list[Any] = [PROGRAMS / "rootfs-ansible", "build", directory, "-e", store]
     running = subprocess.Popen(
@@ -195,7 +198,7 @@ def test_an_interrupt_leaves_nothing_and_the_next_build_is_whole(
     told = running.stderr.read()
     assert running.wait(timeout=60) == 130, told
     assert "interrupted" in told
-    assert eventually_nothing_left(commands)
+    assert eventually_nothing_left(commands, before)
     whole = commands.build(directory, "-e", store)
     other = commands.build(directory, "-e", f"rootfs_store={tmp_path / 'other'}")
     assert whole["digest"] == other["digest"]
