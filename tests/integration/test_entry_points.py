@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -219,7 +220,7 @@ def test_another_checkout_at_another_time_gives_the_same_digest(
     script = 'umask 077 && exec ansible-playbook playbooks/build.yml "$@"'
     ended = subprocess.run(
         ["sh", "-c", script, "sh", "--limit", "node-web", "-e", f"rootfs_store={store}",
-         "-e", f"root_image_serial={tmp_path.name}"],
+         "-e", f"root_image_serial={uuid.uuid4().hex}"],
         cwd=clone,
         env=commands.environment(
             {
