@@ -161,18 +161,23 @@ class Daemon:
         return bool(left)
 
     def _processes(self, programs: frozenset[str] = _PROGRAMS) -> list[int]:
-        """Return the processes of these programs that were started for this directory."""
+        """Return the processes of these programs that were started for this directory.
+
+        One in a container or a chroot says the same path and means another directory.
+        """
         found = []
-        for path in Path("/proc").glob("[0-9]*/cmdline"):
+        inside = f"{self.directory}/"
+        for process in Path("/proc").glob("[0-9]*"):
             try:
-                words = path.read_bytes().decode("utf-8", "replace").split("\0")
-                state = path.with_name("stat").read_text("utf-8", "replace").rpartition(")")[2]
+                words = (process / "cmdline").read_bytes().decode("utf-8", "replace").split("\0")
+                if Path(words[0]).name not in programs or not any(inside in w for w in words[1:]):
+                    continue
+                state = (process / "stat").read_text("utf-8", "replace").rpartition(")")[2]
+                seen = process / "root" / self.directory.relative_to("/")
+                if state.split()[0] not in "ZX" and seen.samefile(self.directory):
+                    found.append(int(process.name))
             except OSError:
                 continue
-            inside = f"{self.directory}/"
-            ours = Path(words[0]).name in programs and any(inside in word for word in words[1:])
-            if ours and state.split()[0] not in "ZX":
-                found.append(int(path.parent.name))
         return found
 
     def _mounts(self) -> list[str]:

@@ -104,6 +104,24 @@ other.kill()
 
 
 @needs_root
+def test_an_engine_of_another_root_at_the_same_path_is_left_alone(tmp_path: Path) -> None:
+    script = """
+(own.directory / "other").mkdir()
+stay = 'exec -a dockerd sh -c "echo; read line" "$0/daemon.json"'
+def start(*command):
+    words = [*command, own.directory]
+    process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    process.stdout.readline()
+    return process
+here = start("bash", "-c", stay)
+chroot = start("unshare", "--mount", "bash", "-c", 'mount --bind "$0/other" "$0" && ' + stay)
+print(own._processes() == [here.pid], own.stop(), chroot.poll())
+chroot.communicate()
+"""
+    assert alone(script, tmp_path) == "True True None\n"
+
+
+@needs_root
 @pytest.mark.engine
 def test_an_engine_that_hangs_is_replaced(directory: Path) -> None:
     script = """
