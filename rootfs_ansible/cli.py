@@ -47,6 +47,7 @@ def _build(options: argparse.Namespace) -> int:
         inventory=options.inventory,
         arguments=arguments,
         progress=_Progress(quiet=options.json or options.verbose),
+        warn=_warn,
         verbose=options.verbose and not options.json,
     )
     if options.check:
@@ -56,6 +57,10 @@ def _build(options: argparse.Namespace) -> int:
     result = next(iter(results.values()))
     print(json.dumps(result.image, indent=2) if options.json else result.summary)
     return 0
+
+
+def _warn(text: str) -> None:
+    print(f"warning: {text}", file=sys.stderr, flush=True)
 
 
 class _Progress:

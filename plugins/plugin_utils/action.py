@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import signal
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 from ansible.plugins.action import ActionBase
@@ -26,7 +31,8 @@ class RootfsAction(ActionBase):
         """Run the action; its result says ``failed`` with the whole message of the error."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         try:
-            result.update(self.perform(task_vars or {}))
+            with _unwinding():
+                result.update(self.perform(task_vars or {}))
         except RootfsError as error:
             result.update(failed=True, msg=str(error), error=error.to_json())
         return result
@@ -34,3 +40,37 @@ class RootfsAction(ActionBase):
     @abstractmethod
     def perform(self, task_vars: Mapping[str, Any]) -> dict[str, Any]:
         """Do the work and return the task's result; raise ``RootfsError`` where it cannot."""
+
+
+class _EndedError(BaseException):
+    """The worker was told to end; no handler of errors may take it for one."""
+
+
+@contextmanager
+def _unwinding() -> Iterator[None]:
+    """On a signal leave as on an error, so that what is being written aside is removed.
+
+    By itself a worker of Ansible dies where it stands, with the processes that it started.
+    """
+    if multiprocessing.parent_process() is None:
+        yield
+        return
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def leave(number: int, _frame: FrameType | None) -> None:
+        for other in handlers:
+            signal.signal(other, signal.SIG_IGN)
+        # A worker leads a group of its own: these are the programs that it waits for.
+        os.killpg(os.getpid(), number)
+        raise _EndedError(number)
+
+    for number in handlers:
+        signal.signal(number, leave)
+    try:
+        yield
+    except _EndedError as ended:
+        signal.signal(ended.args[0], signal.SIG_DFL)
+        os.kill(os.getpid(), ended.args[0])
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)

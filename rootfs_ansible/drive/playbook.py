@@ -34,6 +34,8 @@ class _Run:
     """What a run has said so far."""
 
     progress: Callable[[str], None]
+    warn: Callable[[str], None]
+    warnings: set[str] = field(default_factory=set)
     results: dict[str, Result] = field(default_factory=dict)
     failures: list[tuple[str, str, str]] = field(default_factory=list)
     interrupted: bool = False
@@ -47,6 +49,11 @@ class _Run:
         result = data.get("res")
         if not isinstance(result, Mapping):
             return True
+        for warning in result.get("warnings") or ():
+            text = f"{data.get('host')}: {warning}"
+            if text not in self.warnings:
+                self.warnings.add(text)
+                self.warn(text)
         if isinstance(result.get("rootfs_result"), Mapping):
             self.results[str(data.get("host"))] = Result(
                 dict(result["rootfs_result"]), str(result.get("rootfs_summary", ""))
@@ -67,14 +74,16 @@ def run(
     inventory: str = "",
     arguments: Sequence[str] = (),
     progress: Callable[[str], None] = lambda _: None,
+    warn: Callable[[str], None] = lambda _: None,
     verbose: bool = False,
 ) -> dict[str, Result]:
     """Run the build playbook where the user stands, and return each app's result by its host.
 
-    The user's ansible.cfg and inventory count as they do for ansible-playbook. Raises
-    ``BuildError`` with every failed task, or where the run was interrupted.
+    The user's ansible.cfg and inventory count as they do for ansible-playbook. ``progress`` is told
+    each play as it begins, ``warn`` each warning once, unless ``verbose`` shows what Ansible
+    prints. Raises ``BuildError`` with every failed task, or where the run was interrupted.
     """
-    state = _Run(progress)
+    state = _Run(progress, (lambda _: None) if verbose else warn)
     handlers = {
         number: signal.signal(number, state.interrupt)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

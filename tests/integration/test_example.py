@@ -385,7 +385,9 @@ def test_a_service_without_a_handler_stops_too(
     package = {"name": "no-handler", "version": "1.0.0", "scripts": {"start": "node server.js"}}
     built = commands.build(app(package, {"server.js": server}, "no-handler"))
     with docker.running("--read-only", "--cap-drop=ALL", built["image"]) as container:
+        deadline = time.monotonic() + 60
         while "up" not in docker("logs", container):
+            assert time.monotonic() < deadline
             time.sleep(0.1)
         assert docker.stop(container) == 128 + 15
 

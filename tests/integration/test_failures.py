@@ -9,10 +9,13 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
-from conftest import PROGRAMS, Commands
+from conftest import CHECKOUT, PROGRAMS, Commands
+
+from rootfs_ansible.drive.engine import LABEL_OWNER, Engine
+from rootfs_ansible.drive.keeper import Process
 
 pytestmark = pytest.mark.engine
 
@@ -29,24 +32,18 @@ def lock(**dependencies: str) -> str:
 
 
 def left_behind(commands: Commands) -> set[str]:
-    """Return the containers and networks of builds that are there."""
-    label = "label=rootfs.builder.run"
-    words = (["ps", "--all"], ["network", "ls"])
-    return {
-        line
-        for kind in words
-        for line in subprocess.check_output(
-            ["docker", *kind, "--quiet", "--filter", label],
-            env=commands.environment({}),
-            text=True,
-        ).splitlines()
-    }
+    """Return the runs that have ended and still have something in the engine."""
+    engine = Engine(commands.docker_host)
+    owners = {labels[LABEL_OWNER] for labels in engine.labelled(LABEL_OWNER)}
+    engine.close()
+    processes = {owner: Process.parse(owner) for owner in owners}
+    return {owner for owner, process in processes.items() if process and not process.alive()}
 
 
-def eventually_nothing_left(commands: Commands, before: set[str]) -> bool:
-    """Say whether the keeper has removed all but what was there ``before``, within a while."""
+def eventually_nothing_left(commands: Commands) -> bool:
+    """Say whether the keepers have removed all that ended runs had, within a while."""
     for _ in range(60):
-        if left_behind(commands) <= before:
+        if not left_behind(commands):
             return True
         time.sleep(0.5)
     return False
@@ -54,11 +51,10 @@ def eventually_nothing_left(commands: Commands, before: set[str]) -> bool:
 
 def refusal(commands: Commands, directory: Path, *words: str) -> str:
     """Build what cannot be built, and return what the user is told."""
-    before = left_behind(commands)
     ended = commands.run("rootfs-ansible", "build", directory, *words)
     assert ended.returncode == 1, ended.stdout + ended.stderr
     assert "Traceback" not in ended.stderr
-    assert eventually_nothing_left(commands, before)
+    assert eventually_nothing_left(commands)
     return ended.stderr
 
 
@@ -168,6 +164,37 @@ def test_a_full_disk(commands: Commands, app: Maker, small_disk: Path) -> None:
     assert [path for path in halves if path.stat().st_size > 0] == []
 
 
+def wait_for(text: str, stream: IO[str] | None) -> None:
+    """Read what a build says until it says ``text``."""
+    assert stream is not None
+    if not any(text in line for line in stream):
+        pytest.fail(f"the build ended before {text!r}")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_harvest_leaves_nothing_in_the_store(
+    commands: Commands, app: Maker, tmp_path: Path, number: signal.Signals
+) -> None:
+    store = tmp_path / "store"
+    words = ["-e", f"app={app(START, TINY)}", "-e", f"rootfs_store={store}"]
+    running = subprocess.Popen(
+        [PROGRAMS / "ansible-playbook", "playbooks/build.yml", *words],
+        cwd=CHECKOUT,
+        env=commands.environment({"PYTHONUNBUFFERED": "1"}),
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    wait_for("TASK [Harvest the runtime layer]", running.stdout)
+    while running.poll() is None and not list(store.glob("aside/*/exporter.pyz")):
+        time.sleep(0.05)
+    running.send_signal(number)
+    running.communicate(timeout=60)
+    assert running.returncode != 0
+    assert eventually_nothing_left(commands)
+    assert list((store / "aside").iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("play", "number"),
     [("Compile the apps", signal.SIGINT), ("Make the stacks' runtimes", signal.SIGTERM)],
@@ -176,7 +203,6 @@ def test_an_interrupt_leaves_nothing_and_the_next_build_is_whole(
     commands: Commands, app: Maker, tmp_path: Path, play: str, number: signal.Signals
 ) -> None:
     directory = app(START, TINY)
-    before = left_behind(commands)
     store = f"rootfs_store={tmp_path / 'store'}"
     words: list[Any] = [PROGRAMS / "rootfs-ansible", "build", directory, "-e", store]
     running = subprocess.Popen(
@@ -187,18 +213,13 @@ def test_an_interrupt_leaves_nothing_and_the_next_build_is_whole(
         text=True,
         start_new_session=True,
     )
-    assert running.stderr is not None
-    for line in running.stderr:
-        if play in line:
-            break
-    else:
-        pytest.fail(f"the build ended before {play!r}")
+    wait_for(play, running.stderr)
     time.sleep(2)
     os.killpg(running.pid, number)
     told = running.stderr.read()
     assert running.wait(timeout=60) == 130, told
     assert "interrupted" in told
-    assert eventually_nothing_left(commands, before)
+    assert eventually_nothing_left(commands)
     whole = commands.build(directory, "-e", store)
     other = commands.build(directory, "-e", f"rootfs_store={tmp_path / 'other'}")
     assert whole["digest"] == other["digest"]

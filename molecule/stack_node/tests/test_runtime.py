@@ -41,7 +41,11 @@ def test_the_init_passes_signals_and_exit_codes_on(service: Host) -> None:
     handler = "process.on('SIGTERM', () => process.exit(8)); setInterval(() => {}, 1000)"
     assert service.run(f'timeout 2 tini -s -- node -e "{handler}"').rc == 124
     # A shell would tell 143 of a service that took the signal without a handler.
-    script = f'tini -s -- node -e "{handler}" & sleep 1; kill -TERM $!; wait $!'
+    ready = f"{handler}; console.log('ready')"
+    script = (
+        f'tini -s -- node -e "{ready}" > /tmp/said &'
+        " until grep -q ready /tmp/said; do sleep 0.1; done; kill -TERM $!; wait $!"
+    )
     assert service.run(script).rc == 8
 
 
