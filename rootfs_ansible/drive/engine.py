@@ -77,7 +77,8 @@ class Engine:
 
     Without a name it is the one of DOCKER_HOST, or of the default socket. ``timeout`` is how many
     seconds the engine may be silent in a call that should be quick, ``patience`` in one that
-    moves a file system. Every method raises ``EngineError``, also when the engine dies midway.
+    moves or removes a file system. Every method raises ``EngineError``, also when the engine dies
+    midway.
     """
 
     def __init__(self, docker_host: str = "", *, timeout: int = 60, patience: int = 900) -> None:
@@ -146,7 +147,7 @@ class Engine:
 
     def remove_image(self, name: str) -> None:
         """Remove a tag, and the image if it was the last; nothing happens if there is none."""
-        with self._calling(f"image {name} was removed"):
+        with self._calling(f"image {name} was removed", patient=True):
             try:
                 self._api.remove_image(name)
             except ImageNotFound:
@@ -263,7 +264,7 @@ class Engine:
 
     def remove(self, name: str) -> bool:
         """Kill and remove a container, with its anonymous volumes; say whether there was one."""
-        with self._calling(f"container {name} was removed"):
+        with self._calling(f"container {name} was removed", patient=True):
             try:
                 self._api.remove_container(name, v=True, force=True)
             except NotFound:

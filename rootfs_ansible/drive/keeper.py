@@ -136,7 +136,10 @@ def kept(engine: Engine, owner: Process) -> Iterator[None]:
 
 
 def sweep(engine: Engine) -> int:
-    """Remove what processes of this host that are no more left in the engine; say how much."""
+    """Remove what processes of this host that are no more left in the engine; say how much.
+
+    What cannot be removed now stays for the next sweep: it is in nobody's way.
+    """
     from rootfs_ansible.drive.engine import LABEL_OWNER
 
     owners = {labels[LABEL_OWNER] for labels in engine.labelled(LABEL_OWNER)}
@@ -144,7 +147,8 @@ def sweep(engine: Engine) -> int:
     for owner in sorted(owners):
         process = Process.parse(owner)
         if process is not None and not process.alive():
-            removed += engine.remove_labelled(f"{LABEL_OWNER}={owner}")
+            with contextlib.suppress(EngineError):
+                removed += engine.remove_labelled(f"{LABEL_OWNER}={owner}")
     return removed
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import signal
@@ -16,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from relays import Relay
 
 from rootfs_ansible.drive import container, keeper
 from rootfs_ansible.drive.engine import LABEL_KEY, LABEL_OWNER, Engine
@@ -286,7 +286,7 @@ def test_an_engine_that_dies_in_a_call_is_named(engine: Engine, started: str) ->
 def test_a_client_that_waits_for_a_silent_engine_is_ended(
     engine: Engine, started: str, tmp_path: Path
 ) -> None:
-    relay = Relay(engine, tmp_path / "relay.sock")
+    relay = Relay(engine.docker_host, tmp_path / "relay.sock")
     client = ["docker", "--host", relay.docker_host, "exec", started, "sleep", "600"]
     # The run is the client's parent, as Ansible's worker is.
     run = subprocess.Popen(
@@ -307,38 +307,6 @@ def test_a_client_that_waits_for_a_silent_engine_is_ended(
     relay.freeze()
     watcher.join()
     assert run.wait() == 0
-
-
-class Relay:
-    """A way to the engine that can fall silent, with all its connections open."""
-
-    def __init__(self, engine: Engine, path: Path) -> None:
-        self.docker_host = f"unix://{path}"
-        self._target = engine.docker_host.removeprefix("unix://")
-        self._listener = socket.socket(socket.AF_UNIX)
-        self._listener.bind(str(path))
-        self._listener.listen()
-        self._open = threading.Event()
-        self._open.set()
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def freeze(self) -> None:
-        self._open.clear()
-
-    def _accept(self) -> None:
-        while True:
-            client, _ = self._listener.accept()
-            server = socket.socket(socket.AF_UNIX)
-            server.connect(self._target)
-            for source, target in ((client, server), (server, client)):
-                threading.Thread(target=self._pass, args=(source, target), daemon=True).start()
-
-    def _pass(self, source: socket.socket, target: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while data := source.recv(65536):
-                self._open.wait()
-                target.sendall(data)
-            target.shutdown(socket.SHUT_WR)
 
 
 class Between:

@@ -13,8 +13,9 @@ from typing import IO, Any
 
 import pytest
 from conftest import CHECKOUT, PROGRAMS, Commands
+from relays import Relay
 
-from rootfs_ansible.drive.engine import LABEL_OWNER, Engine
+from rootfs_ansible.drive.engine import LABEL_APP, LABEL_OWNER, LABEL_PURPOSE, Engine
 from rootfs_ansible.drive.keeper import Process
 
 pytestmark = pytest.mark.engine
@@ -167,8 +168,49 @@ def test_a_full_disk(commands: Commands, app: Maker, small_disk: Path) -> None:
 def wait_for(text: str, stream: IO[str] | None) -> None:
     """Read what a build says until it says ``text``."""
     assert stream is not None
-    if not any(text in line for line in stream):
-        pytest.fail(f"the build ended before {text!r}")
+    said = []
+    for line in stream:
+        if text in line:
+            return
+        said.append(line)
+    pytest.fail(f"the build ended before {text!r}: {''.join(said)}")
+
+
+@pytest.mark.parametrize("fate", ["freeze", "cut"])
+def test_an_engine_that_stops_answering_midway(
+    commands: Commands, app: Maker, tmp_path: Path, fate: str
+) -> None:
+    """It is not waited for, it is named, and the next build removes what could not be removed."""
+    relay = Relay(commands.docker_host, tmp_path / "relay.sock")
+    directory = app(START, TINY, f"tiny-{fate}")
+    words: list[Any] = [PROGRAMS / "rootfs-ansible", "build", directory]
+    running = subprocess.Popen(
+        [*words, "-e", f"rootfs_store={tmp_path / 'store'}"],
+        env=commands.environment({"DOCKER_HOST": relay.docker_host}),
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
+    wait_for("Compile the apps", running.stderr)
+    building = (f"label={LABEL_APP}=tiny-{fate}", f"label={LABEL_PURPOSE}=build")
+    while running.poll() is None and not listed(commands, *building):
+        time.sleep(0.1)
+    getattr(relay, fate)()
+    assert running.stderr is not None
+    told = running.stderr.read()
+    assert running.wait(timeout=60) == 1
+    print(told)
+    assert "no answer from the container engine" in told
+    assert "Traceback" not in told
+    commands.build(directory)
+    assert eventually_nothing_left(commands)
+
+
+def listed(commands: Commands, *filters: str) -> list[str]:
+    """Return the containers that these filters of ``docker ps`` leave."""
+    words = [word for said in filters for word in ("--filter", said)]
+    command = ["docker", "ps", "--all", "--quiet", *words]
+    return subprocess.check_output(command, env=commands.environment({}), text=True).split()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
