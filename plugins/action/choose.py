@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -33,5 +35,8 @@ class ActionModule(RootfsAction):
             ):
                 return {"host": host, "directory": str(directory)}
         # Engines want lower case in an image's name, and Ansible no leading dash in a host's.
-        name = re.sub(r"[^a-z0-9._-]+", "-", directory.name.lower()).strip("-._")
-        return {"host": name or "app", "directory": str(directory)}
+        name = re.sub(r"[^a-z0-9._-]+", "-", directory.name.lower()).strip("-._") or "app"
+        if name in hostvars or name in task_vars["groups"]:
+            # Another app has the name, and with it variables that are not this one's.
+            name += "-" + hashlib.sha256(os.fsencode(directory)).hexdigest()[:8]
+        return {"host": name, "directory": str(directory)}

@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.rootfs.builder.plugins.plugin_utils.action import RootfsAction
-from ansible_collections.rootfs.builder.plugins.plugin_utils.engine import engine_of
+from ansible_collections.rootfs.builder.plugins.plugin_utils.engine import (
+    container_of,
+    engine_of,
+)
 
 from rootfs_ansible.drive import container
 
@@ -26,7 +29,7 @@ class ActionModule(RootfsAction):
         _, args = self.validate_argument_spec(SPEC)
         changed, image = container.commit(
             engine_of(task_vars, self._templar),
-            args["name"] or str(task_vars.get("rootfs_container") or ""),
+            args["name"] or container_of(task_vars, self._templar),
             args["image"],
             key=args["key"],
             stage=args["stage"],

@@ -7,7 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.rootfs.builder.plugins.plugin_utils.action import RootfsAction
-from ansible_collections.rootfs.builder.plugins.plugin_utils.engine import engine_of
+from ansible_collections.rootfs.builder.plugins.plugin_utils.build import build_of
+from ansible_collections.rootfs.builder.plugins.plugin_utils.engine import (
+    container_of,
+    engine_of,
+)
+from ansible_collections.rootfs.builder.plugins.plugin_utils.planned import REGISTERED
 
 from rootfs_ansible.drive import container
 from rootfs_ansible.drive.keeper import run_process
@@ -19,6 +24,7 @@ SPEC = {
     "purpose": {"type": "str", "default": "build"},
     "image": {"type": "str"},
     "sources": {"type": "path"},
+    "sources_digest": {"type": "str", "default": ""},
     "ignore": {"type": "list", "elements": "str", "default": []},
     "prefix": {"type": "path"},
     "ca_bundle": {"type": "path"},
@@ -34,7 +40,7 @@ class ActionModule(RootfsAction):
     """Start the host's container, take it offline, or remove it."""
 
     def perform(self, task_vars: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the name of the container, also as the fact ``rootfs_container``."""
+        """Return the name of the container; who starts it registers it as ``rootfs_container``."""
         _, args = self.validate_argument_spec(
             SPEC, required_if=[("state", "started", ("image", "purpose"))]
         )
@@ -45,17 +51,20 @@ class ActionModule(RootfsAction):
         if args["state"] == "started":
             name = container.name_of(request, owner)
             changed = container.start(engine, owner, request, check=check)
-            return {
-                "changed": changed,
-                "container": name,
-                "ansible_facts": {"rootfs_container": name},
-            }
-        name = args["name"] or str(task_vars.get("rootfs_container") or "")
+            return {"changed": changed, "container": name}
+        name = args["name"] or container_of(task_vars, self._templar)
         act = container.take_offline if args["state"] == "offline" else container.remove
         return {"changed": bool(name) and act(engine, name, check=check), "container": name}
 
     def _request(self, args: Mapping[str, Any], task_vars: Mapping[str, Any]) -> container.Request:
+        planned = REGISTERED in task_vars and args["state"] == "started"
+        options = (
+            build_of(task_vars, self._templar, self._loader).inputs.options if planned else None
+        )
+
         def variable(name: str) -> object:
+            if options is not None:
+                return options.get(name)
             return self._templar.template(task_vars.get(name))
 
         proxies = _dictionary(variable("rootfs_build_proxy"))
@@ -78,6 +87,7 @@ class ActionModule(RootfsAction):
             purpose=args["purpose"],
             name=args["name"] or "",
             sources=Sources(Path(sources), tuple(args["ignore"])) if sources else None,
+            sources_digest=args["sources_digest"],
             prefix=args["prefix"] or str(variable("rootfs_prefix") or "/app"),
             modified=epoch,
             ca_bundle=Path(str(ca_bundle)).expanduser() if ca_bundle else None,

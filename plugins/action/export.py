@@ -10,11 +10,11 @@ from typing import Any
 
 from ansible_collections.rootfs.builder.plugins.plugin_utils.action import RootfsAction
 from ansible_collections.rootfs.builder.plugins.plugin_utils.build import build_of
+from ansible_collections.rootfs.builder.plugins.plugin_utils.planned import Planned
 
 from rootfs_ansible import exporter
 from rootfs_ansible.drive.build import Build
 from rootfs_ansible.errors import InputError, RootfsError
-from rootfs_ansible.model.plan import Plan
 from rootfs_ansible.model.request import ExportRequest
 from rootfs_ansible.store.layout import read_fragment
 
@@ -33,13 +33,10 @@ class ActionModule(RootfsAction):
         """Return what was harvested: layers, files, needs and omissions."""
         stage = str(self._task.args["stage"])
         build = build_of(task_vars, self._templar, self._loader)
-        plan = Plan.from_json(task_vars["rootfs_plan"])
-        request = build.request(
-            plan,
-            stage,
-            self._outputs(build, stage, task_vars),
-            task_vars.get("rootfs_project") or {},
-        )
+        planned = Planned.of(task_vars)
+        view = {**task_vars, **build.inputs.options, "rootfs_project": planned.project}
+        outputs = self._outputs(build, stage, view)
+        request = build.request(planned.plan, stage, outputs, planned.project)
         if build.docker_host:
             # To fetch a file the connection runs "docker cp", which it does not tell the engine.
             os.environ["DOCKER_HOST"] = build.docker_host
@@ -50,9 +47,9 @@ class ActionModule(RootfsAction):
             for layer in fragment.layers:
                 name = f"{layer.name}.tar"
                 self._connection.fetch_file(f"{EXPORTED}/{name}", str(directory / name))
-            build.keep(
-                plan.stage(stage).key, fragment, directory, task_vars.get("rootfs_compiled") or {}
-            )
+            # What the compile found out comes from the container, as the files do.
+            found = task_vars.get("rootfs_compiled") or {}
+            build.keep(planned.plan.stage(stage).key, fragment, directory, found)
         return {
             "changed": True,
             "layers": [layer.to_json() for layer in fragment.layers],
@@ -86,12 +83,12 @@ class ActionModule(RootfsAction):
         self._connection.fetch_file(f"{EXPORTED}/fragment.json", str(directory / "fragment.json"))
 
     def _outputs(
-        self, build: Build, stage: str, task_vars: Mapping[str, Any]
+        self, build: Build, stage: str, variables: Mapping[str, Any]
     ) -> list[Mapping[str, Any]]:
         """Return the stack's outputs, templates filled in, without those whose ``when`` fails."""
         path = build.inputs.stack.directory / "meta" / "stack.yml"
         data = self._loader.load_from_file(str(path), trusted_as_template=True)
-        view = self._templar.copy_with_new_env(available_variables=dict(task_vars))
+        view = self._templar.copy_with_new_env(available_variables=dict(variables))
         found = []
         for output in data.get("outputs", {}).get(stage, []):
             condition = output.get("when", True)

@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.rootfs.builder.plugins.plugin_utils.action import RootfsAction
-from ansible_collections.rootfs.builder.plugins.plugin_utils.engine import engine_of
+from ansible_collections.rootfs.builder.plugins.plugin_utils.engine import (
+    container_of,
+    engine_of,
+)
 
 from rootfs_ansible.drive import container
 
@@ -29,7 +32,7 @@ class ActionModule(RootfsAction):
             engine_of(task_vars, self._templar),
             args["image"],
             args["src"],
-            args["name"] or str(task_vars.get("rootfs_container") or ""),
+            args["name"] or container_of(task_vars, self._templar),
             args["dest"],
             pull=args["pull"],
             check=self._task.check_mode,

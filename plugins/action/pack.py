@@ -7,9 +7,9 @@ from typing import Any
 
 from ansible_collections.rootfs.builder.plugins.plugin_utils.action import RootfsAction
 from ansible_collections.rootfs.builder.plugins.plugin_utils.build import build_of
+from ansible_collections.rootfs.builder.plugins.plugin_utils.planned import Planned
 
 from rootfs_ansible.drive import daemon
-from rootfs_ansible.model.plan import Plan
 from rootfs_ansible.pack.summary import summary
 
 
@@ -21,8 +21,8 @@ class ActionModule(RootfsAction):
     def perform(self, task_vars: Mapping[str, Any]) -> dict[str, Any]:
         """Return the image as ``rootfs_result``."""
         build = build_of(task_vars, self._templar, self._loader)
-        plan = Plan.from_json(task_vars["rootfs_plan"])
-        image = build.pack(plan, task_vars.get("rootfs_project") or {})
+        planned = Planned.of(task_vars)
+        image = build.pack(planned.plan, planned.project)
         build.deliver(image)
         text = summary(image, daemon.client(build.docker_host))
         self._display.display(text)

@@ -7,6 +7,8 @@ from typing import Any
 
 from ansible_collections.rootfs.builder.plugins.plugin_utils.action import RootfsAction
 from ansible_collections.rootfs.builder.plugins.plugin_utils.build import build_of
+from ansible_collections.rootfs.builder.plugins.plugin_utils.options import options_of
+from ansible_collections.rootfs.builder.plugins.plugin_utils.planned import Planned
 
 from rootfs_ansible.drive import daemon
 from rootfs_ansible.model.plan import Plan
@@ -17,27 +19,26 @@ class ActionModule(RootfsAction):
     """Plan an app: the image as a whole first; its stages once its project is known."""
 
     def perform(self, task_vars: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the plan as facts."""
+        """Return the plan, which the play registers as ``rootfs_plan``."""
         build = build_of(task_vars, self._templar, self._loader)
         project = self._task.args.get("project")
         if project is not None:
             dry = self._task.check_mode
-            known = Plan.from_json(task_vars["rootfs_plan"])
-            plan = build.plan_stages(known, project, engine_needed=not dry)
+            plan = build.plan_stages(Planned.of(task_vars).plan, project, engine_needed=not dry)
             if dry:
                 self._display.display(_outlook(plan))
-            return {"ansible_facts": {"rootfs_plan": plan.to_json()}}
+            return Planned(plan, project, build.docker_host).to_result()
         plan = build.plan()
-        facts = {**build.inputs.options, "rootfs_plan": plan.to_json()}
+        result = Planned(plan, docker_host=build.docker_host).to_result()
         image = build.image(plan.key)
         if image is None or self._task.check_mode:
-            return {"ansible_facts": facts}
+            return {**result, **options_of(build.directory, build.inputs.options, task_vars)}
         changed = build.deliver(image)
         text = summary(image, daemon.client(build.docker_host))
         self._display.display(text)
         return {
+            **result,
             "changed": changed,
-            "ansible_facts": facts,
             "rootfs_result": image.to_json(),
             "rootfs_summary": text,
         }

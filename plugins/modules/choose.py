@@ -8,7 +8,9 @@ module: choose
 short_description: Find the app that has a directory, or name a new one
 version_added: 0.1.0
 description:
-  - Looks for the host of group C(apps) whose C(rootfs_app_dir) is O(directory).
+  - Looks for the host of group C(apps) whose C(rootfs_app_dir) is O(directory). Where there is
+    none, the directory's name is that of a new host; a digest of its path follows where the
+    inventory has the name already.
   - Runs on the controller, whatever the host's connection is.
 author: the rootfs-ansible founders (@rootfs-ansible)
 options:

@@ -28,7 +28,7 @@ options:
     type: str
     required: true
   name:
-    description: The name of the container. By default the fact C(rootfs_container).
+    description: The name of the container. By default the one that the host is now.
     type: str
 attributes:
   check_mode:

@@ -9,7 +9,7 @@ short_description: Start, disconnect or remove the container that a host is for 
 version_added: 0.1.0
 description:
   - Starts a build or staging container that waits until it is removed, and puts the app's sources,
-    a CA bundle and secrets into it. Its name is the fact C(rootfs_container).
+    a CA bundle and secrets into it. Register the result as C(rootfs_container).
   - The container belongs to the run. However C(ansible-playbook) ends, also by an interrupt or
     C(kill -9), the container and the run's network are removed; what an earlier run of this host
     left is removed at the start.
@@ -28,7 +28,7 @@ options:
   name:
     description:
       - The name of the container. By default one of the run, the host and O(purpose) when it is
-        started, and the fact C(rootfs_container) otherwise.
+        started, and otherwise the one that is registered as C(rootfs_container).
     type: str
   purpose:
     description: What the container is for; a label, and part of its name.
@@ -43,6 +43,10 @@ options:
         0644 or 0755, and one time.
       - Links stay links. What its C(.dockerignore) matches is left out.
     type: path
+  sources_digest:
+    description: The digest that O(sources) must have, as the plan says; by default any.
+    type: str
+    default: ""
   ignore:
     description:
       - Patterns as in C(.dockerignore) that come before the directory's own, so that the app can
@@ -104,6 +108,7 @@ EXAMPLES = r"""
     image: rootfs.builder/stack-node-build:0123456789ab
     sources: /srv/shop
     ignore: [node_modules, .git]
+  register: rootfs_container
 
 - name: Take the network from it
   rootfs.builder.container:

@@ -32,7 +32,7 @@ options:
     type: bool
     default: true
   name:
-    description: The name of the container. By default the fact C(rootfs_container).
+    description: The name of the container. By default the one that the host is now.
     type: str
 attributes:
   check_mode:

@@ -14,6 +14,8 @@ description:
     to be done.
   - With O(project), what the stack's C(inspect) found, it computes the key of each stage and
     says which of them are to be run.
+  - Its result is to be registered as C(rootfs_plan), where the collection's other actions look for
+    it. Facts would do for a program of a build container what variables must not.
   - Runs on the controller, whatever the host's connection is.
 author: the rootfs-ansible founders (@rootfs-ansible)
 options:
@@ -29,18 +31,55 @@ attributes:
 EXAMPLES = r"""
 - name: Find out what the app is
   rootfs.builder.plan:
+  register: rootfs_plan
 
 - name: Plan its stages
   rootfs.builder.plan:
     project: "{{ rootfs_project }}"
+  register: rootfs_plan
 """
 
 RETURN = r"""
-ansible_facts:
-  description: >-
-    The resolved options by their names, and C(rootfs_plan) with C(role), C(context), C(ignore),
-    C(key), C(cached) and C(stages) (each with C(key), C(image) and C(run)).
+role:
+  description: The role of the app's stack.
   returned: success
+  type: str
+context:
+  description: The directory whose files are the app's sources.
+  returned: success
+  type: str
+ignore:
+  description: The patterns of files that are none.
+  returned: success
+  type: list
+  elements: str
+sources:
+  description: The digest of the sources.
+  returned: success
+  type: str
+cached:
+  description: Whether the image is there.
+  returned: success
+  type: bool
+stages:
+  description: The stages by name, each with C(key), C(image) and C(run).
+  returned: with O(project)
+  type: dict
+project:
+  description: What the stack read of the project.
+  returned: success
+  type: dict
+docker_host:
+  description: The engine, as E(DOCKER_HOST) would name it.
+  returned: success
+  type: str
+options:
+  description: The resolved options that roles of every stack may read.
+  returned: without O(project), when the image is to be built
+  type: dict
+own_options:
+  description: The options of its stack that the app's own C(rootfs.yml) decides.
+  returned: without O(project), when the image is to be built
   type: dict
 rootfs_result:
   description: The image that is there already.

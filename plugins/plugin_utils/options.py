@@ -26,10 +26,37 @@ _FACTS = {
     "rootfs_needed_packages",
     "rootfs_plan",
     "rootfs_project",
-    "rootfs_result",
-    "rootfs_run",
 }
 """What the playbook itself sets, under the prefix of the options."""
+
+_OF_EVERY_STACK = {
+    "rootfs_app_dir",
+    "rootfs_build_packages",
+    "rootfs_command",
+    "rootfs_entrypoint",
+    "rootfs_epoch",
+    "rootfs_packages",
+    "rootfs_prefix",
+    "rootfs_user",
+    "rootfs_workdir",
+}
+"""What roles of every stack may read as variables (playbooks/parts/plan.yml holds them)."""
+
+_OF_THE_CONTROLLER = {
+    "rootfs_app_dir",
+    "rootfs_build_ca_bundle",
+    "rootfs_build_proxy",
+    "rootfs_format",
+    "rootfs_image_name",
+    "rootfs_image_tag",
+    "rootfs_load",
+    "rootfs_output",
+    "rootfs_secrets",
+    "rootfs_store",
+}
+_OF_THE_ROOT_IMAGE = "root_image_"
+"""What an app may not say of itself: it reads or writes files of the controller, names images in
+the engine, or is shared with other apps."""
 
 
 def role_directories(task_vars: Mapping[str, Any]) -> tuple[tuple[Path, str], ...]:
@@ -69,22 +96,39 @@ class RoleOptions:
 def app_file(directory: Path, known: Iterable[str]) -> dict[str, Any]:
     """Return what the app's own rootfs.yml says: plain values, never templates.
 
-    Raises ``InputError`` for anything but options; an app is not trusted to set variables.
+    Raises ``InputError`` for anything but options of the app: its author need not be somebody who
+    may run commands on the controller.
     """
     path = directory / APP_FILE
-    if not path.is_file():
-        return {}
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise InputError(f"cannot be read: {error}", where=str(path)) from error
-    if data is None:
-        return {}
-    if not isinstance(data, dict):
-        raise InputError("expected a mapping of options", where=str(path))
-    allowed = set(known) - {"rootfs_app_dir", "rootfs_store"}
-    _refuse_unknown(data, allowed, str(path))
+    data = _read(path)
+    others = [
+        str(name)
+        for name in data
+        if name in _OF_THE_CONTROLLER or str(name).startswith(_OF_THE_ROOT_IMAGE)
+    ]
+    if others:
+        raise InputError(
+            "an app cannot say this of itself",
+            where=str(path),
+            details=sorted(others),
+            hint="set it in the inventory, or with -e",
+        )
+    _refuse_unknown(data, set(known), str(path))
     return data
+
+
+def options_of(
+    directory: Path, options: Mapping[str, Any], task_vars: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the resolved ``options`` that roles see once the play holds them as variables:
+    ``options`` of every stack, ``own_options`` of the app's stack that its rootfs.yml decides.
+
+    What may be a secret of the build is none of them.
+    """
+    every = {name: value for name, value in options.items() if name in _OF_EVERY_STACK}
+    own = set(_read(directory / APP_FILE)) & set(options) - set(task_vars)
+    of_stack = {name: options[name] for name in sorted(own) if not name.startswith("rootfs_")}
+    return {"options": every, "own_options": of_stack}
 
 
 def resolve(
@@ -96,10 +140,26 @@ def resolve(
     """Return every option of ``roles``, typed: a role's default, the app's own value over it, an
     Ansible variable over both.
 
-    Raises ``InputError`` with every value that is not as its role's argument_specs say.
+    Raises ``InputError`` with every value that is not as its role's argument_specs say, and where
+    a program that ran on a host answered with facts of these names: it may be one of a build.
     """
     roles = tuple(roles)
-    known = {name: spec for role in roles for name, spec in role.options.items()}
+    known = {
+        name: spec
+        for role in roles
+        for name, spec in role.options.items()
+        # An entry point may require what the playbook sets: no option, and decided by others.
+        if name not in _FACTS
+    }
+    facts = set(task_vars.get("ansible_facts") or ()) & set(known)
+    if facts:
+        raise InputError(
+            "facts of the host have the names of options",
+            where=str(task_vars.get("inventory_hostname", "")),
+            details=sorted(facts),
+            hint="a module that ran in its container returned them, or a fact cache kept them;"
+            " options are variables of the inventory or of -e",
+        )
     if "rootfs_plan" not in task_vars:
         # Once a build has begun, roles register results of their own under these prefixes.
         prefixes = tuple(f"{role.name}_" for role in roles)
@@ -119,6 +179,18 @@ def resolve(
     return {
         name: value for name, value in checked.validated_parameters.items() if value is not None
     }
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise InputError(f"cannot be read: {error}", where=str(path)) from error
+    if not isinstance(data, dict | None):
+        raise InputError("expected a mapping of options", where=str(path))
+    return data or {}
 
 
 def _refuse_unknown(names: Iterable[str], known: set[str], where: str) -> None:

@@ -40,10 +40,11 @@ _CA_ENVIRONMENT = {
 class Request:
     """A container as it is wanted.
 
-    ``sources`` are put at ``prefix``. ``ca_bundle`` (a file of certificates) and ``secrets``
-    (files by name) are of the controller; they are in memory in the container. ``network`` is the
-    run's own unless it names one. A container with ``keep`` outlives the run (molecule). An image
-    that is absent is pulled only with ``pull``.
+    ``sources`` are put at ``prefix``; they must have the ``sources_digest``, where one is given.
+    ``ca_bundle`` (a file of certificates) and ``secrets`` (files by name) are of the controller;
+    they are in memory in the container. ``network`` is the run's own unless it names one. A
+    container with ``keep`` outlives the run (molecule). An image that is absent is pulled only
+    with ``pull``.
     """
 
     image: str
@@ -51,6 +52,7 @@ class Request:
     purpose: str
     name: str = ""
     sources: Sources | None = None
+    sources_digest: str = ""
     prefix: str = "/app"
     modified: int = EPOCH
     ca_bundle: Path | None = None
@@ -119,8 +121,7 @@ def start(engine: Engine, owner: Process, request: Request, *, check: bool = Fal
         for path, (content, mode) in contents.items():
             engine.write(name, path, content, mode)
         if request.sources is not None:
-            with request.sources.archive(request.prefix.strip("/"), request.modified) as archive:
-                engine.put(name, request.prefix, archive)
+            _put_sources(engine, name, request, request.sources)
         if not owner.alive():
             raise EngineError("the run that started this container is no more", where=name)
     except BaseException:
@@ -190,6 +191,19 @@ def copy(
             raise EngineError(f"there is no image {image}", where=f"engine {engine.docker_host}")
         found = engine.pull(image)
     return engine.copy(found.id, source, name, target, check=check)
+
+
+def _put_sources(engine: Engine, name: str, request: Request, sources: Sources) -> None:
+    archive, digest = sources.archive(request.prefix.strip("/"), request.modified)
+    with archive:
+        if request.sources_digest not in ("", digest):
+            # What is kept of this build is found again by the digest that was planned with.
+            raise InputError(
+                "its files changed after the build had begun",
+                where=str(sources.directory),
+                hint="build again",
+            )
+        engine.put(name, request.prefix, archive)
 
 
 def _network(engine: Engine, owner: Process, request: Request) -> str:

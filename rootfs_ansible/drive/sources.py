@@ -68,14 +68,16 @@ class Sources:
 
     def write(
         self, stream: IO[bytes] | io.RawIOBase, prefix: str = ".", modified: int = EPOCH
-    ) -> None:
-        """Write the sources as a tar archive below ``prefix``: equal bytes for equal sources.
+    ) -> str:
+        """Write the sources as a tar archive below ``prefix``, and return the digest of what was
+        written: equal bytes for equal sources, an equal digest wherever they are put.
 
         Owner is root, modes are 0644 or 0755, times are ``modified`` (seconds since the epoch).
         Links stay links, also those that lead nowhere. Sockets are passed over; files that are
         unreadable or of another kind are one ``InputError`` that lists them all.
         """
         refused: list[str] = []
+        summed = hashlib.sha256()
         with tarfile.open(fileobj=stream, mode="w|", format=tarfile.PAX_FORMAT) as archive:
             archive.addfile(_member(prefix, stat.S_IFDIR | 0o755, modified))
             for path in self.paths():
@@ -86,7 +88,8 @@ class Sources:
                     continue
                 with content or nullcontext():
                     if member is not None:
-                        archive.addfile(member, content)
+                        summed.update(_header(path, member))
+                        archive.addfile(member, content and _Summed(content, summed))
         if refused:
             raise InputError(
                 "holds files that cannot be copied into a container",
@@ -94,12 +97,14 @@ class Sources:
                 details=refused,
                 hint=f"name them in {IGNORE_FILE}, or remove them",
             )
+        return summed.hexdigest()
 
-    def archive(self, prefix: str = ".", modified: int = EPOCH) -> IO[bytes]:
-        """Return the archive of ``write`` as an open temporary file, at its start."""
+    def archive(self, prefix: str = ".", modified: int = EPOCH) -> tuple[IO[bytes], str]:
+        """Return the archive of ``write`` as an open temporary file, at its start, and its
+        digest."""
         stream = tempfile.TemporaryFile(prefix="rootfs-sources-")  # noqa: SIM115 - the caller's
         try:
-            self.write(stream, prefix, modified)
+            digest = self.write(stream, prefix, modified)
             stream.seek(0)
         except OSError as error:
             stream.close()
@@ -107,13 +112,11 @@ class Sources:
         except BaseException:
             stream.close()
             raise
-        return stream
+        return stream, digest
 
     def digest(self) -> str:
         """Return the sha256 (hexadecimal) of the sources: names, contents, links, run bits."""
-        summer = _Summer()
-        self.write(summer)
-        return summer.hexdigest()
+        return self.write(_Nowhere())
 
     def _opened(
         self, path: str, prefix: str, modified: int
@@ -134,18 +137,29 @@ class Sources:
         return member, None
 
 
-class _Summer(io.RawIOBase):
-    """A stream that keeps nothing but the sha256 of what is written to it."""
-
-    def __init__(self) -> None:
-        self._sum = hashlib.sha256()
+class _Nowhere(io.RawIOBase):
+    """A stream that keeps nothing of what is written to it."""
 
     def write(self, data: Any, /) -> int:  # noqa: ANN401 - any buffer
-        self._sum.update(data)
         return len(data)
 
-    def hexdigest(self) -> str:
-        return self._sum.hexdigest()
+
+class _Summed(io.RawIOBase):
+    """A file whose bytes are summed as they are read."""
+
+    def __init__(self, file: IO[bytes], summed: hashlib._Hash) -> None:
+        self._file = file
+        self._sum = summed
+
+    def read(self, size: int = -1, /) -> bytes:
+        data = self._file.read(size)
+        self._sum.update(data)
+        return data
+
+
+def _header(path: str, member: tarfile.TarInfo) -> bytes:
+    fields = (path, member.type.decode(), f"{member.mode:o}", member.linkname, str(member.size))
+    return b"".join(os.fsencode(field) + b"\0" for field in fields)
 
 
 def _member(path: str, mode: int, modified: int) -> tarfile.TarInfo:

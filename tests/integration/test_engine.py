@@ -120,7 +120,8 @@ def test_sources_are_put_with_links_that_lead_out(
     (tmp_path / "src" / "index.js").write_text("1")
     (tmp_path / "out").symlink_to("../../../../../outside")
     (tmp_path / "away").symlink_to("/nowhere")
-    with Sources(tmp_path).archive("srv/my/app") as archive:
+    archive, _ = Sources(tmp_path).archive("srv/my/app")
+    with archive:
         engine.put(started, "/srv/my/app", archive)
     assert output(
         engine, started, "cd /srv/my/app && find . -printf '%p %y %m %U:%G %l\\n' | sort"

@@ -30,7 +30,8 @@ def app(tmp_path: Path) -> Path:
 
 
 def members(sources: Sources, prefix: str = ".") -> dict[str, tarfile.TarInfo]:
-    with sources.archive(prefix) as stream, tarfile.open(fileobj=stream) as archive:
+    stream, _ = sources.archive(prefix)
+    with stream, tarfile.open(fileobj=stream) as archive:
         return {member.name: member for member in archive}
 
 
@@ -139,3 +140,33 @@ def test_sockets_are_passed_over_and_what_cannot_be_copied_is_listed(app: Path) 
 def test_sources_that_are_no_directory_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is not a directory"):
         Sources(tmp_path / "none").paths()
+
+
+def test_what_is_put_somewhere_has_the_digest_of_the_sources(app: Path) -> None:
+    sources = Sources(app)
+    (app / "link").symlink_to("src")
+    stream, digest = sources.archive("srv/app", 1)
+    stream.close()
+    assert digest == sources.digest()
+
+
+@pytest.mark.parametrize("change", ["content", "name", "link", "run bit", "boundary"])
+def test_what_differs_has_another_digest(tmp_path: Path, change: str) -> None:
+    for name in ("before", "after"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "ab").write_text("c")
+        (tmp_path / name / "link").symlink_to("ab")
+    after = tmp_path / "after"
+    if change == "content":
+        (after / "ab").write_text("d")
+    elif change == "name":
+        (after / "ab").rename(after / "abc")
+    elif change == "link":
+        (after / "link").unlink()
+        (after / "link").symlink_to("ab/")
+    elif change == "run bit":
+        (after / "ab").chmod(0o755)
+    else:
+        (after / "ab").rename(after / "a")
+        (after / "a").write_text("bc")
+    assert Sources(tmp_path / "before").digest() != Sources(after).digest()

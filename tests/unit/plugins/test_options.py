@@ -12,6 +12,7 @@ from ansible_collections.rootfs.builder.plugins.filter.leads import leads
 from ansible_collections.rootfs.builder.plugins.plugin_utils.options import (
     RoleOptions,
     app_file,
+    options_of,
     resolve,
 )
 
@@ -89,6 +90,32 @@ def test_an_app_can_set_options_and_nothing_else(role: RoleOptions, tmp_path: Pa
         "ansible_connection",
         "shop_prot; did you mean shop_port?",
     )
+
+
+def test_an_app_says_nothing_of_the_controller(role: RoleOptions, tmp_path: Path) -> None:
+    text = "rootfs_secrets: {k: /etc/shadow}\nroot_image_mirror: x\nrootfs_output: /etc/cron.d/x\n"
+    (tmp_path / "rootfs.yml").write_text(text)
+    with pytest.raises(InputError, match="an app cannot say this of itself") as raised:
+        app_file(tmp_path, role.options)
+    assert raised.value.details == ("root_image_mirror", "rootfs_output", "rootfs_secrets")
+    assert "inventory" in raised.value.hint
+
+
+def test_roles_are_told_what_the_app_itself_decides(
+    role: RoleOptions, loader: DataLoader, tmp_path: Path
+) -> None:
+    (tmp_path / "rootfs.yml").write_text("shop_port: '81'\nshop_name: mine\n")
+    task_vars = {"shop_name": "theirs"}
+    options = resolved(role, loader, app_file(tmp_path, role.options), **task_vars)
+    told = options_of(tmp_path, {**options, "rootfs_prefix": "/app", "rootfs_env": {}}, task_vars)
+    assert told == {"options": {"rootfs_prefix": "/app"}, "own_options": {"shop_port": 81}}
+
+
+def test_a_program_of_the_build_cannot_set_options(role: RoleOptions, loader: DataLoader) -> None:
+    facts = {"shop_port": 82, "distribution": "Debian"}
+    with pytest.raises(InputError, match="facts of the host have the names") as raised:
+        resolved(role, loader, {}, ansible_facts=facts, shop_port=82)
+    assert raised.value.details == ("shop_port",)
 
 
 def test_an_app_file_that_is_no_yaml_says_where(role: RoleOptions, tmp_path: Path) -> None:
