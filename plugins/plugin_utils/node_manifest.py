@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
+
+import nodesemver
+import yaml
 
 from rootfs_ansible.errors import InputError
 
@@ -33,6 +37,17 @@ def manifest(path: Path) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise InputError("is not a JSON object", where=str(path))
     return data
+
+
+def settings(path: Path) -> Mapping[str, Any]:
+    """Return a YAML file of settings as a mapping, an empty one where there is none."""
+    if not path.is_file():
+        return {}
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"is not YAML: {error}", where=str(path)) from error
+    return data if isinstance(data, Mapping) else {}
 
 
 def mapping_of(package: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -74,3 +89,17 @@ def loadable(path: Path) -> bool:
     """Say whether node would find a file by this name (Node.js, modules, LOAD_AS_FILE)."""
     names = [path, *(path.with_name(path.name + suffix) for suffix in (".js", ".cjs", ".mjs"))]
     return any(name.is_file() for name in (*names, path / "index.js"))
+
+
+def braces(pattern: str) -> list[str]:
+    """Return the patterns that a pattern with braces stands for: ``a.{js,ts}``."""
+    found = re.search(r"\{([^{}]*)\}", pattern)
+    if not found:
+        return [pattern]
+    head, tail = pattern[: found.start()], pattern[found.end() :]
+    return [text for part in found[1].split(",") for text in braces(f"{head}{part}{tail}")]
+
+
+def satisfies(version: str, node_range: str) -> bool:
+    """Say whether a version of node lies in a range; an empty range takes every version."""
+    return bool(nodesemver.satisfies(version, node_range or "*", loose=True))

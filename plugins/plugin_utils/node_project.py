@@ -15,7 +15,6 @@ from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
 import nodesemver
-import yaml
 from ansible_collections.rootfs.builder.plugins.module_utils.node_tools import script_of
 from ansible_collections.rootfs.builder.plugins.plugin_utils.node_command import (
     NODE,
@@ -23,56 +22,33 @@ from ansible_collections.rootfs.builder.plugins.plugin_utils.node_command import
     Command,
     command_of,
 )
+from ansible_collections.rootfs.builder.plugins.plugin_utils.node_dependencies import (
+    DEPENDENCY_FIELDS,
+    compare_lock,
+    dependency_warnings,
+)
+from ansible_collections.rootfs.builder.plugins.plugin_utils.node_manager import (
+    PackageManager,
+    ScriptsPolicy,
+    package_manager,
+    scripts_policy,
+)
 from ansible_collections.rootfs.builder.plugins.plugin_utils.node_manifest import (
-    MANAGERS,
     bins_of,
-    manifest,
+    braces,
     mapping_of,
     plain,
+    satisfies,
     scalar,
     text_of,
 )
+from ansible_collections.rootfs.builder.plugins.plugin_utils.node_workspaces import Place, place_of
 
 from rootfs_ansible.errors import InputError
 
 Value = TypeVar("Value")
 
-DEPENDENCY_FIELDS = ("dependencies", "optionalDependencies", "devDependencies")
-"""The fields of package.json whose packages a build may install."""
-
-_LOCKS = (
-    ("npm-shrinkwrap.json", "npm"),
-    ("package-lock.json", "npm"),
-    ("pnpm-lock.yaml", "pnpm"),
-    ("yarn.lock", "yarn"),
-)
-"""Lock files by precedence: npm's own rule puts the shrinkwrap first."""
-
-_UNREAD_LOCKS = ("bun.lock", "bun.lockb", "deno.lock")
-_HOSTED = re.compile(r"(git[@:+]|ssh:|github:|gitlab:|bitbucket:|gist:)|[^@:/.~][^@:/]*/[^:/]+$")
-_PNPM_ASKS = 10
-"""From this version on pnpm runs only the install scripts that the project names."""
 _VOLUME_SPLIT = re.compile(r"[,\s]+")
-
-
-@dataclass(frozen=True, slots=True)
-class PackageManager:
-    """Who installs the dependencies. ``version`` is what packageManager asks (empty: what the
-    lock needs), ``lock`` the lock file's name (empty: nothing is pinned)."""
-
-    name: str
-    version: str = ""
-    lock: str = ""
-    lock_version: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ScriptsPolicy:
-    """Whose install scripts may run: everyone's, or ``only`` those; ``never`` those."""
-
-    everyone: bool = True
-    only: tuple[str, ...] = ()
-    never: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +123,7 @@ def read(directory: Path, request: Request = Request()) -> Project:
 
     Raises ``InputError`` with all that is wrong with package.json.
     """
-    place = _place(directory.resolve(), request.workspace)
+    place = place_of(directory.resolve(), request.workspace)
     package = place.package
     findings = _Findings()
     manager = findings.take(
@@ -222,34 +198,6 @@ def to_facts(project: Project, prefix: str) -> dict[str, Any]:
         "labels": dict(project.labels),
         "node": node,
     }
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where an app is: the root of its sources, its own directory, its fellow packages."""
-
-    root: Path
-    root_package: Mapping[str, Any]
-    app: Path
-    package: Mapping[str, Any]
-    members: tuple[tuple[Path, Mapping[str, Any]], ...]
-
-    def relative(self, path: Path) -> str:
-        """Return a directory as a path below the root."""
-        return path.relative_to(self.root).as_posix()
-
-
-def _place(directory: Path, workspace: str) -> Place:
-    given = manifest(directory / "package.json")
-    root = _root_above(directory, given)
-    root_package = given if root == directory else manifest(root / "package.json")
-    members = workspaces(root, root_package)
-    app = _chosen(directory, root, members, workspace)
-    package = given if app == directory else manifest(app / "package.json")
-    if app != root and any((app / lock).is_file() for lock, _ in _LOCKS):
-        # A member with a lock of its own is installed by itself.
-        return Place(app, package, app, package, ())
-    return Place(root, root_package, app, package, members)
 
 
 def _command(place: Place, node: str) -> Command:
@@ -388,248 +336,12 @@ def volumes_of(package: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(value)
 
 
-def satisfies(version: str, node_range: str) -> bool:
-    """Say whether a version of node lies in a range; an empty range takes every version."""
-    return bool(nodesemver.satisfies(version, node_range or "*", loose=True))
-
-
 def _serves(request: Request, wanted: str) -> bool:
     """Say whether the distribution's node is one that is wanted."""
     if wanted and nodesemver.valid_range(wanted, loose=True) is None:
         name = "stack_node_version" if request.node_range else "engines.node"
         raise InputError(f"{name}: not a version range: {wanted!r}")
     return not request.distribution_version or satisfies(request.distribution_version, wanted)
-
-
-# Package manager and lock
-
-
-def package_manager(
-    root: Path, package: Mapping[str, Any], warnings: list[str] | None = None
-) -> PackageManager:
-    """Return who installs the project: the packageManager field decides, then the lock file.
-
-    Where two lock files lie side by side and no field decides, npm's own order holds (shrinkwrap,
-    package-lock, pnpm, yarn) and a warning says so.
-    """
-    warnings = warnings if warnings is not None else []
-    present = [(lock, name) for lock, name in _LOCKS if (root / lock).is_file()]
-    asked = text_of(package, "packageManager")
-    name, _, version = asked.partition("@")
-    version = version.partition("+")[0]
-    if asked and name not in MANAGERS:
-        raise InputError(
-            f"packageManager: {asked!r} is none of {', '.join(MANAGERS)} (with @VERSION)"
-        )
-    if asked and not re.fullmatch(r"\d+\.\d+\.\d+[-.\w]*", version):
-        raise InputError(f"packageManager: {asked!r} has no exact version (such as {name}@1.2.3)")
-    fitting = [lock for lock, manager in present if not asked or manager == name]
-    if not fitting:
-        others = [lock for lock, _ in present]
-        others += [lock for lock in _UNREAD_LOCKS if (root / lock).is_file()]
-        unread = f" ({', '.join(others)} is not read)" if others else ""
-        warnings.append(
-            f"no lock file of {name or 'npm'}{unread}: the versions of the dependencies are not"
-            " pinned, another build may get others"
-        )
-        return PackageManager(name or "npm", version)
-    lock = fitting[0]
-    if len(present) > 1:
-        ignored = ", ".join(other for other, _ in present if other != lock)
-        decided = "packageManager decides" if asked else "set packageManager to decide otherwise"
-        warnings.append(f"more than one lock file: {lock} is used, not {ignored} ({decided})")
-    manager = name or dict(_LOCKS)[lock]
-    return PackageManager(manager, version, lock, _lock_version(root / lock))
-
-
-def _lock_version(path: Path) -> str:
-    if path.suffix == ".json":
-        return scalar(manifest(path).get("lockfileVersion", 1))
-    head = path.read_text(encoding="utf-8", errors="replace")[:2000]
-    if path.name == "pnpm-lock.yaml":
-        found = re.search(r"^lockfileVersion:\s*['\"]?([\d.]+)", head, re.MULTILINE)
-    else:
-        found = re.search(r"^__metadata:\n(?:\s+.*\n)*?\s+version:\s*(\d+)", head, re.MULTILINE)
-    if found:
-        return found[1]
-    return "1" if path.name == "yarn.lock" else ""
-
-
-def scripts_policy(
-    root: Path, package: Mapping[str, Any], manager: PackageManager | None
-) -> ScriptsPolicy:
-    """Return whose install scripts the project lets run.
-
-    pnpm: onlyBuiltDependencies, neverBuiltDependencies, ignoredBuiltDependencies and allowBuilds
-    (https://pnpm.io/settings); from version 10 on, none but the named ones. yarn: enableScripts
-    and dependenciesMeta.*.built. npm: ignore-scripts in .npmrc.
-    """
-    if manager is None or manager.name == "npm":
-        return ScriptsPolicy(everyone=not _npmrc_says(root, "ignore-scripts"))
-    if manager.name == "yarn":
-        metas = mapping_of(package, "dependenciesMeta")
-        built = {name: meta.get("built") for name, meta in metas.items() if isinstance(meta, dict)}
-        enabled = _yaml(root / ".yarnrc.yml").get("enableScripts", True)
-        return ScriptsPolicy(
-            everyone=bool(enabled),
-            only=tuple(sorted(name for name, value in built.items() if value is True)),
-            never=tuple(sorted(name for name, value in built.items() if value is False)),
-        )
-    settings = {**mapping_of(package, "pnpm"), **_yaml(root / "pnpm-workspace.yaml")}
-    allowed = mapping_of(settings, "allowBuilds")
-    only = {
-        *_names(settings.get("onlyBuiltDependencies")),
-        *(name for name, value in allowed.items() if value is True),
-    }
-    never = {
-        *_names(settings.get("neverBuiltDependencies")),
-        *_names(settings.get("ignoredBuiltDependencies")),
-        *(name for name, value in allowed.items() if value is False),
-    }
-    major = int(manager.version.partition(".")[0] or 0)
-    strict = bool(only) or major >= _PNPM_ASKS
-    if settings.get("dangerouslyAllowAllBuilds"):
-        strict = False
-    return ScriptsPolicy(not strict, tuple(sorted(only)), tuple(sorted(never)))
-
-
-def compare_lock(place: Place, lock: str) -> None:
-    """Compare npm's lock file with every package.json, as far as versions and names tell.
-
-    Raises ``InputError`` with all that ``npm ci`` would refuse among the direct dependencies: a
-    package that the lock does not have, or has at a version out of range.
-    """
-    locked = mapping_of(manifest(place.root / lock), "packages")
-    if not locked:
-        return  # Version 1 of the format; npm compares it itself.
-    problems = []
-    overridden = mapping_of(place.root_package, "overrides")
-    for path, package in ((place.root, place.root_package), *place.members):
-        home = "" if path == place.root else f"{place.relative(path)}/"
-        for field in ("dependencies", "devDependencies"):
-            for name, wanted in sorted(mapping_of(package, field).items()):
-                if name in overridden or not isinstance(wanted, str):
-                    continue
-                entry = locked.get(f"{home}node_modules/{name}", locked.get(f"node_modules/{name}"))
-                where = f"{home}package.json: {field}.{name}"
-                if not isinstance(entry, Mapping):
-                    problems.append(f"{where} ({wanted}) is missing from the lock")
-                elif not _fits(text_of(entry, "version"), wanted):
-                    found = text_of(entry, "version")
-                    problems.append(f"{where} wants {wanted}, the lock has {found}")
-    if problems:
-        raise InputError(
-            f"{lock} does not agree with package.json",
-            details=problems,
-            hint=f"run npm install and commit {lock}",
-        )
-
-
-def _fits(version: str, wanted: str) -> bool:
-    """Say whether a locked version is one that is wanted; what is no range of versions, is."""
-    if nodesemver.valid(version, loose=True) is None or "-" in version + wanted:
-        return True
-    if nodesemver.valid_range(wanted, loose=True) is None:
-        return True
-    return satisfies(version, wanted)
-
-
-def dependency_warnings(directory: Path, package: Mapping[str, Any]) -> list[str]:
-    """Return what may fail to be fetched: dependencies from git hosts, links out of the sources."""
-    warnings = []
-    for field in DEPENDENCY_FIELDS:
-        for name, spec in sorted(mapping_of(package, field).items()):
-            if isinstance(spec, str) and _HOSTED.match(spec) and not spec.startswith("file:"):
-                warnings.append(
-                    f"{field}.{name} comes from a git repository ({spec}): fetching it needs that"
-                    " host to be reachable, and git in the build container"
-                    " (rootfs_build_packages: [git])"
-                )
-            elif isinstance(spec, str) and spec.startswith(("file:", "link:")):
-                target = (directory / spec.partition(":")[2]).resolve()
-                if not target.exists():
-                    warnings.append(f"{field}.{name}: {spec} does not exist")
-    return warnings
-
-
-# Workspaces
-
-
-def workspaces(root: Path, package: Mapping[str, Any]) -> tuple[tuple[Path, dict[str, Any]], ...]:
-    """Return the packages that a workspace root has, each with its package.json."""
-    patterns = _workspace_patterns(root, package)
-    found: dict[Path, dict[str, Any]] = {}
-    for pattern in patterns:
-        if pattern.startswith("!"):
-            found = {
-                path: data
-                for path, data in found.items()
-                if not fnmatch.fnmatch(path.relative_to(root).as_posix(), plain(pattern[1:]))
-            }
-            continue
-        for path in sorted(root.glob(plain(pattern) or ".")):
-            if (
-                path != root
-                and "node_modules" not in path.relative_to(root).parts
-                and (path / "package.json").is_file()
-            ):
-                found[path] = manifest(path / "package.json")
-    return tuple(sorted(found.items()))
-
-
-def _workspace_patterns(root: Path, package: Mapping[str, Any]) -> tuple[str, ...]:
-    declared = package.get("workspaces")
-    if isinstance(declared, Mapping):
-        declared = declared.get("packages")
-    if declared is None:
-        declared = _yaml(root / "pnpm-workspace.yaml").get("packages")
-    if declared is None:
-        return ()
-    if not isinstance(declared, list) or not all(isinstance(item, str) for item in declared):
-        raise InputError(
-            f"workspaces: expected a list of directories, got {declared!r}",
-            where=str(root / "package.json"),
-        )
-    return tuple(declared)
-
-
-def _root_above(directory: Path, package: Mapping[str, Any]) -> Path:
-    """Return the workspace root that has ``directory`` as a member, or ``directory`` itself."""
-    if _workspace_patterns(directory, package):
-        return directory
-    for above in directory.parents:
-        path = above / "package.json"
-        if not path.is_file():
-            continue
-        try:
-            members = workspaces(above, manifest(path))
-        except InputError:
-            continue  # A file that has nothing to do with this project.
-        if directory in dict(members):
-            return above
-    return directory
-
-
-def _chosen(
-    directory: Path,
-    root: Path,
-    members: Sequence[tuple[Path, Mapping[str, Any]]],
-    workspace: str,
-) -> Path:
-    if not workspace:
-        return directory
-    for path, data in members:
-        if workspace in (text_of(data, "name"), path.relative_to(root).as_posix()):
-            return path
-    raise InputError(
-        f"there is no workspace {workspace!r}",
-        where=str(root),
-        details=[
-            f"{path.relative_to(root).as_posix()}: {text_of(data, 'name')}"
-            for path, data in members
-        ],
-        hint="set stack_node_workspace to one of these, or leave it empty",
-    )
 
 
 def _manifests(place: Place, manager: PackageManager) -> tuple[str, ...]:
@@ -655,7 +367,7 @@ def shipped_of(package: Mapping[str, Any], command: Command) -> Shipped:
     paths: list[str] = []
     excluding: list[str] = []
     for item in files:
-        (excluding if item.startswith("!") else paths).extend(_braces(plain(item.lstrip("!"))))
+        (excluding if item.startswith("!") else paths).extend(braces(plain(item.lstrip("!"))))
     paths = [path for path in paths if path]
     if not paths:
         return Shipped()
@@ -676,14 +388,6 @@ def _covers(pattern: str, path: str) -> bool:
         fnmatch.fnmatch(str(part), pattern)
         for part in (PurePosixPath(path), *PurePosixPath(path).parents)
     ) or fnmatch.fnmatch(f"{path}.js", pattern)
-
-
-def _braces(pattern: str) -> list[str]:
-    found = re.search(r"\{([^{}]*)\}", pattern)
-    if not found:
-        return [pattern]
-    head, tail = pattern[: found.start()], pattern[found.end() :]
-    return [text for part in found[1].split(",") for text in _braces(f"{head}{part}{tail}")]
 
 
 # Reading values
@@ -718,26 +422,6 @@ class _Findings:
                     for error in self.errors
                 ],
             )
-
-
-def _yaml(path: Path) -> Mapping[str, Any]:
-    if not path.is_file():
-        return {}
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"is not YAML: {error}", where=str(path)) from error
-    return data if isinstance(data, Mapping) else {}
-
-
-def _npmrc_says(root: Path, name: str) -> bool:
-    path = root / ".npmrc"
-    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
-    return bool(re.search(rf"^\s*{name}\s*(=\s*true\s*)?$", text, re.MULTILINE))
-
-
-def _names(value: object) -> tuple[str, ...]:
-    return tuple(item for item in value if isinstance(item, str)) if isinstance(value, list) else ()
 
 
 def _engines(package: Mapping[str, Any]) -> str:

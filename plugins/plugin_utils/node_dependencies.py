@@ -1,0 +1,83 @@
+"""The dependencies of a Node project: what can be said of them before any is fetched."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import nodesemver
+from ansible_collections.rootfs.builder.plugins.plugin_utils.node_manifest import (
+    manifest,
+    mapping_of,
+    satisfies,
+    text_of,
+)
+from ansible_collections.rootfs.builder.plugins.plugin_utils.node_workspaces import Place
+
+from rootfs_ansible.errors import InputError
+
+DEPENDENCY_FIELDS = ("dependencies", "optionalDependencies", "devDependencies")
+"""The fields of package.json whose packages a build may install."""
+
+_HOSTED = re.compile(r"(git[@:+]|ssh:|github:|gitlab:|bitbucket:|gist:)|[^@:/.~][^@:/]*/[^:/]+$")
+
+
+def compare_lock(place: Place, lock: str) -> None:
+    """Compare npm's lock file with every package.json, as far as versions and names tell.
+
+    Raises ``InputError`` with all that ``npm ci`` would refuse among the direct dependencies: a
+    package that the lock does not have, or has at a version out of range.
+    """
+    locked = mapping_of(manifest(place.root / lock), "packages")
+    if not locked:
+        return  # Version 1 of the format; npm compares it itself.
+    problems = []
+    overridden = mapping_of(place.root_package, "overrides")
+    for path, package in ((place.root, place.root_package), *place.members):
+        home = "" if path == place.root else f"{place.relative(path)}/"
+        for field in ("dependencies", "devDependencies"):
+            for name, wanted in sorted(mapping_of(package, field).items()):
+                if name in overridden or not isinstance(wanted, str):
+                    continue
+                entry = locked.get(f"{home}node_modules/{name}", locked.get(f"node_modules/{name}"))
+                where = f"{home}package.json: {field}.{name}"
+                if not isinstance(entry, Mapping):
+                    problems.append(f"{where} ({wanted}) is missing from the lock")
+                elif not _fits(text_of(entry, "version"), wanted):
+                    found = text_of(entry, "version")
+                    problems.append(f"{where} wants {wanted}, the lock has {found}")
+    if problems:
+        raise InputError(
+            f"{lock} does not agree with package.json",
+            details=problems,
+            hint=f"run npm install and commit {lock}",
+        )
+
+
+def _fits(version: str, wanted: str) -> bool:
+    """Say whether a locked version is one that is wanted; what is no range of versions, is."""
+    if nodesemver.valid(version, loose=True) is None or "-" in version + wanted:
+        return True
+    if nodesemver.valid_range(wanted, loose=True) is None:
+        return True
+    return satisfies(version, wanted)
+
+
+def dependency_warnings(directory: Path, package: Mapping[str, Any]) -> list[str]:
+    """Return what may fail to be fetched: dependencies from git hosts, links out of the sources."""
+    warnings = []
+    for field in DEPENDENCY_FIELDS:
+        for name, spec in sorted(mapping_of(package, field).items()):
+            if isinstance(spec, str) and _HOSTED.match(spec) and not spec.startswith("file:"):
+                warnings.append(
+                    f"{field}.{name} comes from a git repository ({spec}): fetching it needs that"
+                    " host to be reachable, and git in the build container"
+                    " (rootfs_build_packages: [git])"
+                )
+            elif isinstance(spec, str) and spec.startswith(("file:", "link:")):
+                target = (directory / spec.partition(":")[2]).resolve()
+                if not target.exists():
+                    warnings.append(f"{field}.{name}: {spec} does not exist")
+    return warnings
