@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.rootfs.builder.plugins.plugin_utils.node_manager import LOCKS
 from ansible_collections.rootfs.builder.plugins.plugin_utils.node_manifest import (
+    braces,
     manifest,
     plain,
     settings,
@@ -49,25 +50,29 @@ def place_of(directory: Path, workspace: str) -> Place:
 
 
 def workspaces(root: Path, package: Mapping[str, Any]) -> tuple[tuple[Path, dict[str, Any]], ...]:
-    """Return the packages that a workspace root has, each with its package.json."""
-    patterns = _workspace_patterns(root, package)
+    """Return the packages that a workspace root has besides itself, each with its package.json."""
     found: dict[Path, dict[str, Any]] = {}
-    for pattern in patterns:
-        if pattern.startswith("!"):
-            found = {
-                path: data
-                for path, data in found.items()
-                if not fnmatch.fnmatch(path.relative_to(root).as_posix(), plain(pattern[1:]))
-            }
-            continue
-        for path in sorted(root.glob(plain(pattern) or ".")):
-            if (
-                path != root
-                and "node_modules" not in path.relative_to(root).parts
-                and (path / "package.json").is_file()
-            ):
-                found[path] = manifest(path / "package.json")
+    for declared in _workspace_patterns(root, package):
+        for pattern in map(plain, braces(declared.removeprefix("!"))):
+            if declared.startswith("!"):
+                found = {
+                    path: data
+                    for path, data in found.items()
+                    if not fnmatch.fnmatch(path.relative_to(root).as_posix(), pattern)
+                }
+            elif pattern:  # An empty one is the root itself.
+                found |= dict(_members(root, pattern))
     return tuple(sorted(found.items()))
+
+
+def _members(root: Path, pattern: str) -> Iterator[tuple[Path, dict[str, Any]]]:
+    for path in sorted(root.glob(pattern)):
+        if (
+            path != root
+            and "node_modules" not in path.relative_to(root).parts
+            and (path / "package.json").is_file()
+        ):
+            yield path, manifest(path / "package.json")
 
 
 def _workspace_patterns(root: Path, package: Mapping[str, Any]) -> tuple[str, ...]:

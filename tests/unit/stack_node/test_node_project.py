@@ -434,6 +434,25 @@ def test_pnpm_names_its_workspaces_in_a_file_of_its_own(tmp_path: Path) -> None:
     assert (found.sources, found.package_manager.name) == (str(tmp_path), "pnpm")
 
 
+@pytest.mark.parametrize(
+    ("patterns", "members"),
+    [
+        ([".", "apps/*"], ["apps/api", "apps/web"]),
+        (["."], []),
+        (["./"], []),
+        (["apps/{api,cms}", "lib"], ["apps/api", "lib"]),
+        (["*", "apps/*", "!apps/{web,cms}"], ["apps/api", "lib"]),
+    ],
+)
+def test_a_pattern_of_workspaces_may_be_the_root_itself_or_have_alternatives(
+    tmp_path: Path, patterns: list[str], members: list[str]
+) -> None:
+    for member in ("apps/api", "apps/web", "lib"):
+        written(tmp_path / member, {})
+    found = read(written(tmp_path, {"workspaces": patterns}))
+    assert [item.directory for item in found.workspaces] == members
+
+
 def test_a_member_with_a_lock_of_its_own_stands_alone(shop: Path) -> None:
     (shop / "apps" / "api" / "yarn.lock").touch()
     found = read(shop / "apps" / "api")
