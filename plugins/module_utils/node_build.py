@@ -90,20 +90,17 @@ class NodeBuild:
         self._check_node()
         self._install_manager()
         secret = secret_environment(SECRETS)
-        workspace = ""
-        if self._project["directory"] != ".":
-            workspace = node_tree.read(self._app).name
+        command = self._manager.fetch(development=self._development)
         with self._what_is_resolved():
-            for command in self._manager.fetch(development=self._development, workspace=workspace):
-                code, output, errors = self._run(command, self.prefix, {"CI": "true", **secret})
-                if code:
-                    lines = node_tools.cleaned(output, errors)
-                    raise StepError(
-                        f"{' '.join(command[:2])} failed",
-                        "the dependencies could not be fetched",
-                        lines,
-                        node_tools.fetch_advice(self._manager, lines),
-                    )
+            code, output, errors = self._run(command, self.prefix, {"CI": "true", **secret})
+        if code:
+            lines = node_tools.cleaned(output, errors)
+            raise StepError(
+                f"{' '.join(command[:2])} failed",
+                "the dependencies could not be fetched",
+                lines,
+                node_tools.fetch_advice(self._manager, lines),
+            )
         selection = self._select(development=self._development)
         node_tree.prune(self.prefix, selection, final=False)
 

@@ -97,37 +97,30 @@ class Manager:
             return _PNPM_OF_LOCK.get(self.lock_version, "pnpm@10")
         return ""
 
-    def fetch(self, *, development: bool, workspace: str) -> tuple[tuple[str, ...], ...]:
-        """Return the commands that fetch the dependencies and run none of their scripts.
+    def fetch(self, *, development: bool) -> tuple[str, ...]:
+        """Return the command that fetches the dependencies and runs none of their scripts.
 
-        ``workspace`` is the name of the workspace that is built, empty for the root.
+        yarn from 2 on fetches those of all workspaces, development or not: what it has to fetch
+        less (``workspaces focus``) does not compare the lock file.
         """
         if self.name == "pnpm":
             frozen = ("--frozen-lockfile",) if self.lock else ("--no-lockfile",)
             production = () if development else ("--prod",)
-            return (("pnpm", "install", "--ignore-scripts", *frozen, *production),)
+            return ("pnpm", "install", "--ignore-scripts", *frozen, *production)
         if self.yarn > 1:
             frozen = ("--immutable",) if self.lock else ("--no-immutable",)
             skip = "--skip-builds" if self.yarn == 2 else "--mode=skip-build"
-            everything = ("yarn", "install", skip, *frozen)
-            if development or int(self.lock_version or 0) < 8 or not self.lock:
-                return (everything,)
-            # Focus does not compare the lock; the first command does, and fetches nothing.
-            focus = ("yarn", "workspaces", "focus", "--production")
-            return (
-                ("yarn", "install", "--mode=update-lockfile", "--immutable"),
-                (*focus, workspace) if workspace else focus,
-            )
+            return ("yarn", "install", skip, *frozen)
         if self.yarn:
             frozen = ("--frozen-lockfile",) if self.lock else ("--no-lockfile",)
             production = f"--production={'false' if development else 'true'}"
             quiet = ("--non-interactive", "--no-progress")
-            return (("yarn", "install", "--ignore-scripts", production, *frozen, *quiet),)
+            return ("yarn", "install", "--ignore-scripts", production, *frozen, *quiet)
         verb = ("ci",) if self.lock else ("install", "--no-package-lock")
         kinds = "--include=dev" if development else "--omit=dev"
         # npm 9 runs the prepare script of workspaces even so; a shell that does nothing ends that.
         no_scripts = ("--ignore-scripts", "--script-shell=/bin/true")
-        return (("npm", *verb, *no_scripts, kinds, "--loglevel=http"),)
+        return ("npm", *verb, *no_scripts, kinds, "--loglevel=http")
 
 
 def environment(

@@ -23,6 +23,7 @@ APPS = Path(__file__).with_name("apps")
 SAID = {
     "addon": "compiled with a library of its own",
     "berry": {"two": 172800000, "hook": "ran"},
+    "berry-plain": {"two": 172800000},
     "pnpm": {"two": 172800000, "hook": "ran"},
     "typescript": {"two": 172800000, "hook": "ran"},
     "unlocked": {"two": 172800000},
@@ -113,6 +114,14 @@ def test_compiled_typescript_is_shipped_without_its_sources_and_its_compiler(
         dist/index.js
         hook.json
         node_modules/debug/
+        node_modules/ms/
+        package.json
+    """)
+
+
+def test_yarn_fetches_for_development_too_and_production_alone_is_shipped(built: Built) -> None:
+    assert built.tree("berry-plain") == lines("""
+        index.js
         node_modules/ms/
         package.json
     """)

@@ -38,6 +38,7 @@ def test_the_package_manager_is_the_one_that_the_project_or_its_lock_asks(
         (Manager("yarn", "", "yarn.lock", "1"), False, "yarn install --frozen-lockfile"),
         (Manager("yarn", "", "yarn.lock", "4"), False, "yarn install --skip-builds --immutable"),
         (Manager("yarn", "4.5.0", "yarn.lock", "8"), True, "yarn install --immutable"),
+        (Manager("yarn", "4.5.0", "yarn.lock", "8"), False, "yarn install --immutable"),
         (Manager("pnpm", "", "pnpm-lock.yaml", "9.0"), False, "pnpm install --frozen-lockfile"),
         (Manager("pnpm"), True, "pnpm install --no-lockfile"),
     ],
@@ -45,17 +46,9 @@ def test_the_package_manager_is_the_one_that_the_project_or_its_lock_asks(
 def test_a_fetch_keeps_to_the_lock_and_runs_no_script(
     manager: Manager, development: bool, command: str
 ) -> None:
-    words = {word for line in manager.fetch(development=development, workspace="") for word in line}
+    words = set(manager.fetch(development=development))
     assert set(command.split()) <= words
     assert words & {"--ignore-scripts", "--mode=skip-build", "--skip-builds"}
-
-
-def test_yarn_4_compares_the_lock_before_it_fetches_one_workspace() -> None:
-    first, second = Manager("yarn", "4.5.0", "yarn.lock", "8").fetch(
-        development=False, workspace="api"
-    )
-    assert first == ("yarn", "install", "--mode=update-lockfile", "--immutable")
-    assert second == ("yarn", "workspaces", "focus", "--production", "api")
 
 
 def test_every_tool_hears_of_the_containers_network_in_its_own_words() -> None:

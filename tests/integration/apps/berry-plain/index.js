@@ -1,0 +1,1 @@
+console.log(JSON.stringify({ two: require('ms')('2 days') }))
