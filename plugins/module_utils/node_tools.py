@@ -13,8 +13,11 @@ TOOLS = "/opt/rootfs-tools"
 """Where a package manager that the project asks for is installed; no layer takes from there."""
 
 # The version of a lock file's format, and the releases that write it.
-_YARN_OF_LOCK = {"1": 1, "4": 2, "5": 3, "6": 3, "7": 3}
-_PNPM_OF_LOCK = {"5.3": "pnpm@6", "5.4": "pnpm@7", "6.0": "pnpm@8", "6.1": "pnpm@8"}
+_YARN_OF_LOCK = {"1": "1", "4": "2", "5": "3.1", "6": "3", "7": "3"}
+_NEWEST_YARN = "4"
+_PNPM_OF_LOCK = {"5.3": "6", "5.4": "7", "6.0": "8", "6.1": "8"}
+_NEWEST_PNPM = "10"
+_NUMBER = re.compile(r"\d+")
 
 _QUIET = {
     "COREPACK_ENABLE_STRICT": "0",
@@ -69,7 +72,10 @@ _LONGEST = 60
 
 @dataclass(frozen=True, slots=True)
 class Manager:
-    """Who installs the dependencies; ``version`` and ``lock`` are empty where none is asked."""
+    """Who installs the dependencies.
+
+    ``version`` is a version or a range of them; it and ``lock`` are empty where none is asked.
+    """
 
     name: str
     version: str = ""
@@ -77,25 +83,31 @@ class Manager:
     lock_version: str = ""
 
     @property
+    def major(self) -> int:
+        """The major version, zero for the npm at hand."""
+        found = _NUMBER.search(self.version or self.release)
+        return int(found[0]) if found else 0
+
+    @property
     def yarn(self) -> int:
         """The major version of yarn, zero where it is another; from 2 on it is another program."""
-        if self.name != "yarn":
-            return 0
-        if self.version:
-            return int(self.version.partition(".")[0])
-        return _YARN_OF_LOCK.get(self.lock_version or "1", 4)
+        return self.major if self.name == "yarn" else 0
+
+    @property
+    def release(self) -> str:
+        """The release that writes the lock file as it is; empty for the npm at hand."""
+        if self.name == "yarn":
+            return _YARN_OF_LOCK.get(self.lock_version or "1", _NEWEST_YARN)
+        if self.name == "pnpm":
+            return _PNPM_OF_LOCK.get(self.lock_version, _NEWEST_PNPM)
+        return ""
 
     @property
     def package(self) -> str:
         """The npm package that brings it, with its version; empty for the npm at hand."""
-        if self.version:
-            name = "@yarnpkg/cli-dist" if self.yarn > 1 else self.name
-            return f"{name}@{self.version}"
-        if self.yarn:
-            return f"@yarnpkg/cli-dist@{self.yarn}" if self.yarn > 1 else "yarn@1"
-        if self.name == "pnpm":
-            return _PNPM_OF_LOCK.get(self.lock_version, "pnpm@10")
-        return ""
+        version = self.version or self.release
+        name = "@yarnpkg/cli-dist" if self.yarn > 1 else self.name
+        return f"{name}@{version}" if version else ""
 
     def fetch(self, *, development: bool) -> tuple[str, ...]:
         """Return the command that fetches the dependencies and runs none of their scripts.

@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import nodesemver
+from ansible_collections.rootfs.builder.plugins.module_utils.node_tools import Manager
 from ansible_collections.rootfs.builder.plugins.plugin_utils.node_manifest import (
     MANAGERS,
     manifest,
     mapping_of,
+    satisfies,
     scalar,
     settings,
     text_of,
@@ -27,6 +30,9 @@ LOCKS = (
 )
 """Lock files by precedence: npm's own rule puts the shrinkwrap first."""
 
+_YARN_FILE = re.compile(r"\byarn-(\d+\.\d+\.\d+(?:-[-.\w]+?)?)\.c?js\b")
+"""A release of yarn that a project brings."""
+
 _UNREAD_LOCKS = ("bun.lock", "bun.lockb", "deno.lock")
 _PNPM_ASKS = 10
 """From this version on pnpm runs only the install scripts that the project names."""
@@ -34,8 +40,9 @@ _PNPM_ASKS = 10
 
 @dataclass(frozen=True, slots=True)
 class PackageManager:
-    """Who installs the dependencies. ``version`` is what packageManager asks (empty: what the
-    lock needs), ``lock`` the lock file's name (empty: nothing is pinned)."""
+    """Who installs the dependencies. ``version`` is the version that the project asks for, or a
+    range of them (empty: what the lock needs), ``lock`` the lock file's name (empty: nothing is
+    pinned)."""
 
     name: str
     version: str = ""
@@ -56,6 +63,9 @@ def package_manager(
     root: Path, package: Mapping[str, Any], warnings: list[str] | None = None
 ) -> PackageManager:
     """Return who installs the project: the packageManager field decides, then the lock file.
+
+    Where the field does not say a version, the yarn that the project brings does (yarnPath), else
+    ``engines``.
 
     Where two lock files lie side by side and no field decides, npm's own order holds (shrinkwrap,
     package-lock, pnpm, yarn) and a warning says so.
@@ -80,14 +90,41 @@ def package_manager(
             f"no lock file of {name or 'npm'}{unread}: the versions of the dependencies are not"
             " pinned, another build may get others"
         )
-        return PackageManager(name or "npm", version)
+        return PackageManager(name or "npm", version or _engines(package, Manager("npm")))
     lock = fitting[0]
     if len(present) > 1:
         ignored = ", ".join(other for other, _ in present if other != lock)
         decided = "packageManager decides" if asked else "set packageManager to decide otherwise"
         warnings.append(f"more than one lock file: {lock} is used, not {ignored} ({decided})")
-    manager = name or dict(LOCKS)[lock]
-    return PackageManager(manager, version, lock, _lock_version(root / lock))
+    manager = Manager(name or dict(LOCKS)[lock], lock=lock, lock_version=_lock_version(root / lock))
+    if manager.name == "yarn":
+        version = version or _brought_yarn(root)
+    version = version or _engines(package, manager)
+    return PackageManager(manager.name, version, lock, manager.lock_version)
+
+
+def _brought_yarn(root: Path) -> str:
+    """Return the version of the yarn that .yarnrc.yml or .yarnrc names, if any."""
+    said = text_of(settings(root / ".yarnrc.yml"), "yarnPath")
+    if not said and (root / ".yarnrc").is_file():
+        said = (root / ".yarnrc").read_text(encoding="utf-8", errors="replace")
+    found = _YARN_FILE.search(said)
+    return found[1] if found else ""
+
+
+def _engines(package: Mapping[str, Any], manager: Manager) -> str:
+    """Return the versions of the package manager that ``engines`` asks for.
+
+    Empty where the release that the lock file needs is one of them, where they are of the other
+    program called yarn than the lock file is, and where the text is no range ("please use npm").
+    """
+    wanted = text_of(mapping_of(package, "engines"), manager.name)
+    if not wanted or nodesemver.valid_range(wanted, loose=True) is None:
+        return ""
+    newest = ".".join([*manager.release.split("."), "999", "999"][:3])
+    served = bool(manager.release) and satisfies(newest, wanted)
+    asked = Manager(manager.name, wanted)
+    return "" if served or (asked.yarn > 1) != (manager.yarn > 1) else wanted
 
 
 def _lock_version(path: Path) -> str:
@@ -134,7 +171,8 @@ def scripts_policy(
         *_names(said.get("ignoredBuiltDependencies")),
         *(name for name, value in allowed.items() if value is False),
     }
-    major = int(manager.version.partition(".")[0] or 0)
+    # A lock file that several releases read says nothing of who wrote it.
+    major = Manager("pnpm", manager.version).major if manager.version else 0
     strict = bool(only) or major >= _PNPM_ASKS
     if said.get("dangerouslyAllowAllBuilds"):
         strict = False

@@ -255,6 +255,50 @@ def test_a_package_manager_without_an_exact_version_is_refused(app: Path) -> Non
     assert error.what == "packageManager: 'yarn@^4' has no exact version (such as yarn@1.2.3)"
 
 
+PNPM_9 = {"pnpm__lock_yaml": "lockfileVersion: '9.0'\n"}
+YARN_3 = {"yarn_lock": "__metadata:\n  version: 6\n"}
+
+
+@pytest.mark.parametrize(
+    ("engines", "lock", "version"),
+    [
+        ({"pnpm": "^9"}, PNPM_9, "^9"),
+        ({"pnpm": ">=9"}, PNPM_9, ""),
+        ({"pnpm": "^10.2"}, PNPM_9, ""),
+        ({"npm": ">=10"}, {"package__lock_json": "{}"}, ">=10"),
+        ({"npm": ">=10"}, {}, ">=10"),
+        ({"yarn": "~3.2.0"}, YARN_3, "~3.2.0"),
+        ({"yarn": "^1.22"}, YARN_3, ""),
+        ({"yarn": "please use npm"}, YARN_3, ""),
+        ({"yarn": ">=1.22"}, {"yarn_lock": "# yarn lockfile v1\n"}, ""),
+    ],
+)
+def test_engines_say_which_package_manager_where_the_locks_own_is_not_among_them(
+    app: Path, engines: dict[str, str], lock: dict[str, str], version: str
+) -> None:
+    assert read(written(app, {"engines": engines}, **lock)).package_manager.version == version
+
+
+@pytest.mark.parametrize(
+    ("settings", "version"),
+    [
+        ({"_yarnrc_yml": "yarnPath: .yarn/releases/yarn-3.1.1.cjs\n"}, "3.1.1"),
+        ({"_yarnrc_yml": "yarnPath: .yarn/releases/yarn-4.0.0-rc.5.cjs\n"}, "4.0.0-rc.5"),
+        ({"_yarnrc_yml": "yarnPath: .yarn/releases/yarn-berry.cjs\n"}, ""),
+        ({"_yarnrc": 'yarn-path ".yarn/releases/yarn-1.22.19.js"\n'}, "1.22.19"),
+    ],
+)
+def test_a_yarn_that_the_project_brings_says_its_version(
+    app: Path, settings: dict[str, str], version: str
+) -> None:
+    assert read(written(app, {}, **YARN_3, **settings)).package_manager.version == version
+
+
+def test_a_range_of_pnpms_decides_whose_scripts_run(app: Path) -> None:
+    assert read(written(app, {"engines": {"pnpm": "^9"}}, **PNPM_9)).scripts_policy.everyone
+    assert not read(written(app, {"engines": {"pnpm": "10.1.x"}}, **PNPM_9)).scripts_policy.everyone
+
+
 def test_a_lock_that_npm_would_refuse_is_refused_with_every_disagreement(app: Path) -> None:
     lock = {
         "lockfileVersion": 3,

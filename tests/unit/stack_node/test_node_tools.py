@@ -14,13 +14,16 @@ from ansible_collections.rootfs.builder.plugins.module_utils.node_tools import M
         (Manager("npm", "10.8.2", "package-lock.json", "3"), "npm@10.8.2"),
         (Manager("yarn", "", "yarn.lock", "1"), "yarn@1"),
         (Manager("yarn", "1.22.22", "yarn.lock", "1"), "yarn@1.22.22"),
+        (Manager("yarn", "", "yarn.lock", "5"), "@yarnpkg/cli-dist@3.1"),
         (Manager("yarn", "", "yarn.lock", "6"), "@yarnpkg/cli-dist@3"),
+        (Manager("yarn", "~3.2.0", "yarn.lock", "6"), "@yarnpkg/cli-dist@~3.2.0"),
         (Manager("yarn", "", "yarn.lock", "8"), "@yarnpkg/cli-dist@4"),
         (Manager("yarn", "4.5.0", "yarn.lock", "8"), "@yarnpkg/cli-dist@4.5.0"),
         (Manager("pnpm", "", "pnpm-lock.yaml", "5.4"), "pnpm@7"),
         (Manager("pnpm", "", "pnpm-lock.yaml", "6.0"), "pnpm@8"),
         (Manager("pnpm", "", "pnpm-lock.yaml", "9.0"), "pnpm@10"),
         (Manager("pnpm"), "pnpm@10"),
+        (Manager("pnpm", ">=9 <10", "pnpm-lock.yaml", "9.0"), "pnpm@>=9 <10"),
     ],
 )
 def test_the_package_manager_is_the_one_that_the_project_or_its_lock_asks(
