@@ -8,51 +8,30 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.rootfs.builder.plugins.module_utils import node_tools, node_tree
+from ansible_collections.rootfs.builder.plugins.module_utils import (
+    node_engines,
+    node_settings,
+    node_tools,
+    node_tree,
+)
+from ansible_collections.rootfs.builder.plugins.module_utils.node_step import Run, StepError
 from ansible_collections.rootfs.builder.plugins.module_utils.node_tree import Package, Selection
 
-Run = Callable[[list[str], str, dict[str, str]], tuple[int, str, str]]
-"""Runs a command in a directory with additions to its environment: code, output, errors."""
-
-SECRETS = Path("/run/rootfs/secrets")
-"""Where a build container sees the secrets of its app: in memory, and in no layer."""
-
-_UNWANTED = 9
-"""The exit code of the check of node where its version is not one that is wanted."""
 _NETWORK_PROGRAMS = re.compile(r"(^|[;&|]\s*)(npx|pnpx|pnpm dlx|yarn dlx|npm exec)\s")
+_LETS_RUN = {
+    "npm": "remove ignore-scripts from .npmrc",
+    "pnpm": "name those that are needed in onlyBuiltDependencies of pnpm-workspace.yaml",
+    "yarn": "set dependenciesMeta.NAME.built in package.json, or remove enableScripts from"
+    " .yarnrc.yml",
+}
+"""How a project lets install scripts run."""
+
 _SHEBANG = re.compile(rb"#!\s*(\S+)(?:[ \t]+([^\r\n]*))?")
-
-
-class StepError(Exception):
-    """A step that failed: what, where, the tool's own lines, and the way out."""
-
-    def __init__(
-        self, what: str, where: str = "", lines: Iterable[str] = (), hint: str = ""
-    ) -> None:
-        super().__init__(what)
-        self.what, self.where, self.lines, self.hint = what, where, tuple(lines), hint
-
-    def __str__(self) -> str:
-        lines = [f"{self.where}: {self.what}" if self.where else self.what]
-        lines += [f"  {line}" for line in self.lines]
-        if self.hint:
-            lines.append(f"Hint: {self.hint}")
-        return "\n".join(lines)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the error in the form of every error of the collection."""
-        return {
-            "kind": "BuildError",
-            "what": self.what,
-            "where": self.where,
-            "hint": self.hint,
-            "details": list(self.lines),
-        }
 
 
 class NodeBuild:
@@ -82,6 +61,7 @@ class NodeBuild:
             base, prefix=str(node.parent.parent), registry=registry, manager=self._manager
         )
         self._path = f"{node_tools.TOOLS}/bin:{base.get('PATH', '')}"
+        self._engines = node_engines.Engines(project["node"], self._run)
 
     # Steps
 
@@ -89,7 +69,7 @@ class NodeBuild:
         """Fetch the dependencies with no script run, and leave only those that are needed."""
         self._check_node()
         self._install_manager()
-        secret = secret_environment(SECRETS)
+        secret = node_settings.secret_environment()
         command = self._manager.fetch(development=self._development)
         with self._what_is_resolved():
             code, output, errors = self._run(command, self.prefix, {"CI": "true", **secret})
@@ -102,6 +82,8 @@ class NodeBuild:
                 node_tools.fetch_advice(self._manager, lines),
             )
         selection = self._select(development=self._development)
+        self._check_missing(selection)
+        self.warnings += self._engines.unserved(selection.installed)
         node_tree.prune(self.prefix, selection, final=False)
 
     def scripts(self, hooks: Iterable[str], *, offline: bool) -> list[str]:
@@ -110,6 +92,7 @@ class NodeBuild:
         ran: list[str] = []
         failed: dict[Path, str] = {}
         required = self._select(development=self._development, optional=False).packages
+        self._warn_of_scripts(selection)
         for package in selection.installed:
             if not self._may_run(package):
                 continue
@@ -139,9 +122,10 @@ class NodeBuild:
         for name in self._project["builds"]:
             directory = (self.prefix / name).resolve()
             package = node_tree.read(directory)
-            path = node_tools.program_path(str(directory), self._path)
+            told = self._unset()
+            told["PATH"] = node_tools.program_path(str(directory), self._path)
             command = (self._manager.name, "run", "build")
-            code, output, errors = self._run(command, directory, {"PATH": path})
+            code, output, errors = self._run(command, directory, told)
             if code:
                 lines = node_tools.cleaned(output, errors)
                 raise StepError(
@@ -218,7 +202,12 @@ class NodeBuild:
                 path.write_bytes(text)
 
     def _workspaces(self) -> list[dict[str, Any]]:
-        return list(self._project["workspaces"])
+        """Return the workspaces that came with the sources; .dockerignore may hide some."""
+        return [
+            item
+            for item in self._project["workspaces"]
+            if (self.prefix / item["directory"] / "package.json").is_file()
+        ]
 
     def _select(self, *, development: bool, optional: bool = True) -> Selection:
         """Return what the app needs; a root needs its workspaces, as npm has it."""
@@ -236,33 +225,25 @@ class NodeBuild:
         wanted = self._project["node_range"]
         if not wanted:
             return
-        modules = "/usr/local/lib/node_modules/npm/node_modules:/usr/share/nodejs"
-        code, output, errors = self._run(
-            (
-                self._project["node"],
-                "-e",
-                "process.exit(require('semver').satisfies(process.version, process.argv[1],"
-                " {loose: true}) ? 0 : 9)",
-                wanted,
-            ),
-            Path("/"),
-            {"NODE_PATH": modules},
-        )
-        if code == _UNWANTED:
-            _, version, _ = self._run((self._project["node"], "--version"), Path("/"), {})
+        try:
+            version, (served,) = self._engines.judge([("", wanted)])
+        except node_engines.NodeError as error:
+            raise StepError("node does not run", lines=node_tools.cleaned(*error.args)) from error
+        if not served:
             raise StepError(
-                f"the node of the build image is {version.strip()}, the project wants {wanted}",
+                f"the node of the build image is {version}, the project wants {wanted}",
                 hint="set stack_node_distribution_version to the version that the distribution has",
             )
-        if code:
-            raise StepError("node does not run", lines=node_tools.cleaned(output, errors))
 
     def _install_manager(self) -> None:
         wanted = self._manager.package
+        if wanted and self._manager.name == "npm":
+            _, output, _ = self._run(("npm", "--version"), Path("/"), {})
+            wanted = self._engines.npm(output.strip() or "0.0.0", self._manager.version)
         if not wanted:
             return
         command = ("npm", "install", "--global", "--ignore-scripts", "--loglevel=http")
-        secret = secret_environment(SECRETS)
+        secret = node_settings.secret_environment()
         code, output, errors = self._run(
             (*command, "--prefix", node_tools.TOOLS, wanted), Path("/"), secret
         )
@@ -275,6 +256,45 @@ class NodeBuild:
                 "set packageManager to a version that the registry has",
             )
 
+    def _check_missing(self, selection: Selection) -> None:
+        """See that what the sources depend on was fetched: npm passes over some of it in silence,
+        such as a link to a directory that is not there."""
+        if selection.missing:
+            raise StepError(
+                "dependencies are not there after the fetch",
+                "the dependencies could not be fetched",
+                [
+                    f"{package.name} depends on {name} ({package.dependencies[name]})"
+                    for package, name in selection.missing
+                ],
+                "what file: and link: name must be part of the sources (see .dockerignore), all"
+                " else must be in the lock file",
+            )
+
+    def _warn_of_scripts(self, selection: Selection) -> None:
+        """Name the packages whose install scripts the project's settings do not let run, as the
+        package managers do; one that the project refuses by name is no surprise."""
+        never = self._project["scripts_policy"]["never"]
+        silent = [
+            package.name
+            for package in selection.installed
+            if not self._may_run(package)
+            and package.name not in never
+            and set(package.scripts) & set(node_tree.INSTALL_SCRIPTS)
+        ]
+        if silent:
+            self.warnings.append(
+                f"the install scripts of {', '.join(sorted(set(silent)))} do not run, as the"
+                f" project does not let them: {_LETS_RUN[self._manager.name]}"
+            )
+
+    def _unset(self) -> dict[str, str]:
+        """Return, as empty, the variables that the project's settings name and that are not set:
+        those are secrets, which only the fetch is told."""
+        homes = (self.prefix, *(self.prefix / item["directory"] for item in self._workspaces()))
+        names = node_settings.variables(homes)
+        return {name: "" for name in names if name not in {**self._base, **self._environment}}
+
     def _may_run(self, package: Package) -> bool:
         policy = self._project["scripts_policy"]
         if package.name in policy["never"]:
@@ -284,17 +304,16 @@ class NodeBuild:
     def _script(self, package: Package, event: str, *, offline: bool) -> None:
         line = package.scripts[event]
         directory = str(package.directory)
-        told = node_tools.script_environment(
+        told = self._unset() | node_tools.script_environment(
             package.manifest, event=event, line=line, directory=directory, start=str(self._app)
         )
         told["PATH"] = node_tools.program_path(directory, self._path)
         code, output, errors = self._run(("sh", "-c", line), package.directory, told)
         if code:
             lines = node_tools.cleaned(output, errors)
-            version = package.manifest.get("version", "")
             raise StepError(
                 f"the {event} script failed (exit code {code}): {line}",
-                f"{package.name}@{version}" if version else package.name,
+                package.label,
                 lines,
                 node_tools.script_advice(package.name, lines, offline=offline),
             )
@@ -415,14 +434,3 @@ def _present(directory: Path, names: Iterable[str]) -> list[str]:
                 present.append(path)
                 break
     return present
-
-
-def secret_environment(secrets: Path) -> dict[str, str]:
-    """Return what only a fetch is told: an npmrc, and the tokens that an npmrc names."""
-    found = {}
-    for path in sorted(secrets.iterdir()) if secrets.is_dir() else ():
-        if path.name in ("npmrc", ".npmrc"):
-            found["npm_config_userconfig"] = str(path)
-        elif re.fullmatch(r"[A-Z][A-Z0-9_]*", path.name):
-            found[path.name] = path.read_text(encoding="utf-8").strip()
-    return found

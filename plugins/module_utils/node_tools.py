@@ -272,6 +272,16 @@ def fetch_advice(manager: Manager, lines: Iterable[str]) -> str:
             "a dependency comes from a git repository: set rootfs_build_packages: [git], and see"
             " that its host can be reached"
         )
+    if re.search(r"EBADENGINE|UNSUPPORTED_ENGINE|engine \"\w+\" is incompatible", text):
+        return (
+            "a package takes no such node or package manager: set stack_node_version (or"
+            " engines.node of package.json) to the node that it wants, packageManager of"
+            " package.json to the package manager"
+        )
+    unset = re.search(r"Failed to replace env in config: \$\{(\w+)\}|not found \((\w+)\)", text)
+    if unset:
+        name = unset[1] or unset[2]
+        return f"the settings name a variable: set rootfs_secrets: {{{name}: FILE}}"
     if re.search(r"E401|E403|401 Unauthorized|403 Forbidden|Unauthenticated", text):
         return "give the registry's token: rootfs_secrets: {npmrc: FILE} (see the role's README)"
     if re.search(r"SELF_SIGNED|UNABLE_TO_(VERIFY|GET_ISSUER)|certificate", text):

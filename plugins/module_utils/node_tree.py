@@ -68,6 +68,23 @@ class Package:
         }
 
     @property
+    def dependencies(self) -> dict[str, Any]:
+        """What it depends on: names, and which versions or places of them."""
+        return _object(self.manifest, "dependencies")
+
+    @property
+    def engine(self) -> str:
+        """The versions of node that it runs on, as a range; empty where it does not say."""
+        wanted = _object(self.manifest, "engines").get("node")
+        return wanted.strip() if isinstance(wanted, str) else ""
+
+    @property
+    def label(self) -> str:
+        """Its name with its version, where it has one."""
+        version = self.manifest.get("version")
+        return f"{self.name}@{version}" if version else self.name
+
+    @property
     def requirements(self) -> tuple[str, ...]:
         """The names of the packages without which it does not work.
 
@@ -106,6 +123,16 @@ class Selection:
     packages: dict[Path, Package] = field(default_factory=dict)
     entries: set[Path] = field(default_factory=set)
     found: dict[tuple[Path, str], Path] = field(default_factory=dict)
+
+    @property
+    def missing(self) -> tuple[tuple[Package, str], ...]:
+        """What packages of the sources depend on and nobody fetched."""
+        return tuple(
+            (package, name)
+            for package in self.local
+            for name in sorted(set(package.dependencies) - set(package.options))
+            if (package.directory, name) not in self.found
+        )
 
     def drop(self, pattern: str) -> None:
         """Forget the fetched packages whose names match a glob, and the ways to them."""

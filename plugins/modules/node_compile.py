@@ -117,7 +117,8 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.rootfs.builder.plugins.module_utils.node_build import NodeBuild, StepError
+from ansible_collections.rootfs.builder.plugins.module_utils.node_build import NodeBuild
+from ansible_collections.rootfs.builder.plugins.module_utils.node_step import StepError
 
 
 def main() -> None:

@@ -186,6 +186,32 @@ def test_of_a_long_output_the_first_error_and_the_end_are_shown() -> None:
             "npm ERR! code E401",
             "give the registry's token: rootfs_secrets: {npmrc: FILE} (see the role's README)",
         ),
+        *(
+            (
+                Manager("yarn"),
+                line,
+                "a package takes no such node or package manager: set stack_node_version (or"
+                " engines.node of package.json) to the node that it wants, packageManager of"
+                " package.json to the package manager",
+            )
+            for line in (
+                'error undici@8.0.0: The engine "node" is incompatible with this module. Expected'
+                ' version ">=22.19.0". Got "20.19.2"',
+                'npm ERR! code EBADENGINE\nnpm ERR! notsup Required: {"npm":">=10"}',
+                " ERR_PNPM_UNSUPPORTED_ENGINE  Unsupported environment (bad pnpm version)",
+            )
+        ),
+        *(
+            (
+                Manager("yarn"),
+                line,
+                "the settings name a variable: set rootfs_secrets: {NPM_TOKEN: FILE}",
+            )
+            for line in (
+                'error An unexpected error: "Failed to replace env in config: ${NPM_TOKEN}".',
+                "Usage Error: Environment variable not found (NPM_TOKEN) in /app/.yarnrc.yml",
+            )
+        ),
         (
             Manager("npm"),
             "npm ERR! getaddrinfo EAI_AGAIN registry.example.org",

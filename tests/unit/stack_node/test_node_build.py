@@ -1,0 +1,186 @@
+"""The steps of a compile: what is run, what is told to it, what is refused and what is shipped."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import nodesemver
+import pytest
+from ansible_collections.rootfs.builder.plugins.module_utils import node_settings
+from ansible_collections.rootfs.builder.plugins.module_utils.node_build import NodeBuild
+from ansible_collections.rootfs.builder.plugins.module_utils.node_step import StepError
+
+
+class Tools:
+    """A container's tools: what they were told, and node's semver."""
+
+    def __init__(self, node: str = "20.19.2", npm: str = "9.2.0") -> None:
+        self.node, self.npm = node, npm
+        self.ran: list[str] = []
+        self.told: list[dict[str, str]] = []
+
+    def __call__(
+        self,
+        command: list[str],
+        directory: str,  # noqa: ARG002 - as the module calls it
+        environment: dict[str, str],
+    ) -> tuple[int, str, str]:
+        if command[1] == "-e":
+            pairs = json.loads(command[3])
+            met = [
+                nodesemver.satisfies(version or self.node, wanted, loose=True)
+                for version, wanted in pairs
+            ]
+            return 0, json.dumps({"version": self.node, "met": met}), ""
+        if command == ["npm", "--version"]:
+            return 0, f"{self.npm}\n", ""
+        self.ran.append(" ".join(command))
+        self.told.append(environment)
+        return 0, "", ""
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Path:
+    return tmp_path / "app"
+
+
+def package(directory: Path, **said: Any) -> Path:
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "package.json").write_text(json.dumps({"name": directory.name, **said}))
+    return directory
+
+
+def build(app: Path, tools: Tools, base: Mapping[str, str] | None = None, **said: Any) -> NodeBuild:
+    project = {
+        "directory": ".",
+        "node": "/usr/bin/node",
+        "node_range": "",
+        "package_manager": {"name": "npm", "version": "", "lock": "", "lock_version": ""},
+        "command": {"arguments": [], "program": "", "origin": ""},
+        "workspaces": [],
+        "builds": [],
+        "scripts_policy": {"everyone": True, "only": [], "never": []},
+        "shipped": {"paths": [], "excluding": []},
+        **said,
+    }
+    return NodeBuild(app, project, tools, base or {}, registry="")
+
+
+def manager(name: str, version: str = "", lock: str = "") -> dict[str, Any]:
+    return {"package_manager": {"name": name, "version": version, "lock": lock, "lock_version": ""}}
+
+
+# Which node, which package manager
+
+
+def test_what_wants_another_node_than_this_is_named(app: Path) -> None:
+    package(app, dependencies={"undici": "^8", "ms": "2"})
+    package(app / "node_modules" / "undici", version="8.0.0", engines={"node": ">=22.19.0"})
+    package(app / "node_modules" / "ms", version="2.0.0", engines={"node": ">=4"})
+    step = build(app, Tools())
+    step.fetch()
+    assert step.warnings == [
+        "this is node 20.19.2, but undici@8.0.0 wants >=22.19.0: set engines.node of package.json,"
+        " or stack_node_version"
+    ]
+
+
+def test_the_node_of_the_build_image_is_one_that_the_project_wants(app: Path) -> None:
+    package(app)
+    with pytest.raises(StepError) as raised:
+        build(app, Tools(), node_range=">=22").fetch()
+    assert raised.value.what == "the node of the build image is 20.19.2, the project wants >=22"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "fetched"),
+    [
+        ("", ""),
+        ("9.2.0", ""),
+        (">=9", ""),
+        (">=10", "npm@10"),
+        ("10.8.2", "npm@10.8.2"),
+        ("^11.3", "npm@^11.3"),
+    ],
+)
+def test_npm_is_fetched_where_the_one_at_hand_will_not_do(
+    app: Path, wanted: str, fetched: str
+) -> None:
+    tools = Tools()
+    build(package(app), tools, **manager("npm", wanted)).fetch()
+    assert [line.split()[-1] for line in tools.ran[:-1]] == ([fetched] if fetched else [])
+
+
+# What is fetched
+
+
+def test_a_dependency_that_was_not_fetched_is_an_error(app: Path) -> None:
+    package(
+        app, dependencies={"shared": "file:shared", "lib": "*"}, optionalDependencies={"lib": "*"}
+    )
+    (app / "node_modules").mkdir()
+    (app / "node_modules" / "shared").symlink_to("../shared")
+    with pytest.raises(StepError) as raised:
+        build(app, Tools()).fetch()
+    assert raised.value.lines == ("app depends on shared (file:shared)",)
+    assert ".dockerignore" in raised.value.hint
+
+
+def test_a_workspace_that_dockerignore_hides_is_none(app: Path) -> None:
+    package(app, workspaces=["apps/*"])
+    package(app / "apps" / "api")
+    workspaces = [
+        {"name": name, "directory": f"apps/{name}", "shipped": {"paths": [], "excluding": []}}
+        for name in ("api", "hidden")
+    ]
+    step = build(app, Tools(), workspaces=workspaces)
+    step.fetch()
+    assert not [path for path in step.finish([], [], [])["files"] if "hidden" in path]
+
+
+# Scripts
+
+
+def test_install_scripts_that_the_project_does_not_let_run_are_named(app: Path) -> None:
+    package(app, dependencies={"addon": "1", "core-js": "3", "ms": "2"})
+    package(app / "node_modules" / "addon")
+    (app / "node_modules" / "addon" / "binding.gyp").touch()
+    package(app / "node_modules" / "core-js", scripts={"postinstall": "node greet"})
+    package(app / "node_modules" / "ms", scripts={"test": "jest"})
+    policy = {"everyone": False, "only": [], "never": ["core-js"]}
+    step = build(app, Tools(), scripts_policy=policy, **manager("pnpm", "10.1.0"))
+    assert step.scripts([], offline=True) == []
+    assert step.warnings == [
+        "the install scripts of addon do not run, as the project does not let them: name those"
+        " that are needed in onlyBuiltDependencies of pnpm-workspace.yaml"
+    ]
+
+
+# Secrets
+
+
+def test_scripts_see_nothing_in_place_of_a_secret_that_the_settings_name(
+    app: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secrets = tmp_path / "secrets"
+    secrets.mkdir()
+    (secrets / "NPM_TOKEN").write_text("secret\n")
+    monkeypatch.setattr(node_settings, "SECRETS", secrets)
+    package(app, scripts={"build": "tsc", "postinstall": "./assets.js"})
+    (app / ".npmrc").write_text("//npm.example.org/:_authToken=${NPM_TOKEN}\n")
+    (app / ".yarnrc.yml").write_text(
+        "npmAuthToken: ${NPM_TOKEN}\nnpmRegistryServer: ${MIRROR-https://npm.example.org}\n"
+        "cacheFolder: ${HOME}/cache\n"
+    )
+    tools = Tools()
+    step = build(app, tools, {"HOME": "/root"}, builds=["."], **manager("yarn", "4.5.0"))
+    step.fetch()
+    step.scripts(["postinstall"], offline=True)
+    step.build(offline=True)
+    _, fetch, script, built = tools.told
+    assert fetch["NPM_TOKEN"] == "secret"
+    assert script["NPM_TOKEN"] == built["NPM_TOKEN"] == ""
+    assert not {"MIRROR", "HOME"} & {*script, *built}
