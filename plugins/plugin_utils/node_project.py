@@ -42,6 +42,9 @@ from ansible_collections.rootfs.builder.plugins.plugin_utils.node_manifest impor
     scalar,
     text_of,
 )
+from ansible_collections.rootfs.builder.plugins.plugin_utils.node_typescript import (
+    reads_typescript,
+)
 from ansible_collections.rootfs.builder.plugins.plugin_utils.node_workspaces import Place, place_of
 
 from rootfs_ansible.errors import InputError
@@ -76,7 +79,8 @@ class Project:
     ``sources`` is the directory that is copied into the build container, ``directory`` the app's
     below it (``.`` where they are the same). ``toolchain`` is the range of versions of node where
     the distribution's is not among them, ``node`` the path of the one that runs. ``builds`` are
-    the directories whose ``build`` script runs, in this order.
+    the directories whose ``build`` script runs, in this order. ``typescript`` is whether a build
+    may compile TypeScript that nothing reads afterwards.
     """
 
     name: str
@@ -173,7 +177,8 @@ def read(directory: Path, request: Request = Request()) -> Project:
         scripts_policy=policy,
         manifests=_manifests(place, manager),
         shipped=shipped_of(package, command),
-        typescript=any((at / "tsconfig.json").is_file() for at in (place.app, place.root)),
+        typescript=any((at / "tsconfig.json").is_file() for at in (place.app, place.root))
+        and not reads_typescript(command),
         warnings=tuple(findings.warnings),
     )
 

@@ -116,6 +116,7 @@ def test_compiled_typescript_is_shipped_without_its_sources_and_its_compiler(
         node_modules/debug/
         node_modules/ms/
         package.json
+        tsconfig.json
     """)
 
 
@@ -138,6 +139,7 @@ def test_pnpms_layout_is_kept_with_its_links(built: Built) -> None:
         node_modules/debug -> .pnpm/debug@4.3.4/node_modules/debug
         node_modules/ms -> .pnpm/ms@2.1.3/node_modules/ms
         package.json
+        tsconfig.json
     """)
 
 
@@ -150,6 +152,7 @@ def test_a_workspace_brings_what_it_needs_and_no_other(built: Built) -> None:
         packages/time/dist/index.js
         packages/time/node_modules/ms/
         packages/time/package.json
+        packages/time/tsconfig.json
     """)
 
 

@@ -555,3 +555,13 @@ def test_files_decides_what_is_shipped_with_what_npm_always_packs(app: Path) -> 
 def test_files_that_leave_the_command_out_were_not_meant_for_the_image(app: Path) -> None:
     written(app, {"files": ["lib"], "scripts": {"start": "node server.js"}})
     assert read(app).shipped.paths == ()
+
+
+@pytest.mark.parametrize(
+    ("start", "compiled"), [("node dist/index.js", True), ("tsx src/index.ts", False)]
+)
+def test_typescript_is_compiled_away_unless_the_command_reads_it(
+    app: Path, start: str, compiled: bool
+) -> None:
+    package = {"scripts": {"build": "vite build", "start": start}, "dependencies": {"tsx": "4"}}
+    assert read(written(app, package, "tsconfig.json")).typescript is compiled
