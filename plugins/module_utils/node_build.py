@@ -5,32 +5,30 @@ Standard library alone: this runs in the build container.
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.rootfs.builder.plugins.module_utils import (
     node_engines,
+    node_fetch,
     node_settings,
     node_tools,
+    node_transpile,
     node_tree,
+)
+from ansible_collections.rootfs.builder.plugins.module_utils.node_scripts import Policy
+from ansible_collections.rootfs.builder.plugins.module_utils.node_shipped import (
+    TYPESCRIPT,
+    Rules,
+    present,
 )
 from ansible_collections.rootfs.builder.plugins.module_utils.node_step import Run, StepError
 from ansible_collections.rootfs.builder.plugins.module_utils.node_tree import Package, Selection
 
 _NETWORK_PROGRAMS = re.compile(r"(^|[;&|]\s*)(npx|pnpx|pnpm dlx|yarn dlx|npm exec)\s")
-_LETS_RUN = {
-    "npm": "remove ignore-scripts from .npmrc",
-    "pnpm": "name those that are needed in onlyBuiltDependencies of pnpm-workspace.yaml",
-    "yarn": "set dependenciesMeta.NAME.built in package.json, or remove enableScripts from"
-    " .yarnrc.yml",
-}
-"""How a project lets install scripts run."""
-
 _SHEBANG = re.compile(rb"#!\s*(\S+)(?:[ \t]+([^\r\n]*))?")
 
 
@@ -61,6 +59,10 @@ class NodeBuild:
             base, prefix=str(node.parent.parent), registry=registry, manager=self._manager
         )
         self._path = f"{node_tools.TOOLS}/bin:{base.get('PATH', '')}"
+        policy = project["scripts_policy"]
+        self._policy = Policy(
+            policy["everyone"], frozenset(policy["only"]), frozenset(policy["never"])
+        )
         self._engines = node_engines.Engines(project["node"], self._run)
 
     # Steps
@@ -71,7 +73,9 @@ class NodeBuild:
         self._install_manager()
         secret = node_settings.secret_environment()
         command = self._manager.fetch(development=self._development)
-        with self._what_is_resolved():
+        # Where neither a lock file nor a build wants them.
+        without = not self._manager.lock and not self._development
+        with node_fetch.without_development(self._homes if without else ()):
             code, output, errors = self._run(command, self.prefix, {"CI": "true", **secret})
         if code:
             lines = node_tools.cleaned(output, errors)
@@ -82,7 +86,7 @@ class NodeBuild:
                 node_tools.fetch_advice(self._manager, lines),
             )
         selection = self._select(development=self._development)
-        self._check_missing(selection)
+        node_fetch.check(selection)
         self.warnings += self._engines.unserved(selection.installed)
         node_tree.prune(self.prefix, selection, final=False)
 
@@ -92,9 +96,9 @@ class NodeBuild:
         ran: list[str] = []
         failed: dict[Path, str] = {}
         required = self._select(development=self._development, optional=False).packages
-        self._warn_of_scripts(selection)
+        self.warnings += self._policy.silenced(selection.installed, self._manager.name)
         for package in selection.installed:
-            if not self._may_run(package):
+            if not self._policy.lets(package):
                 continue
             for event in node_tree.INSTALL_SCRIPTS:
                 if event not in package.scripts:
@@ -137,27 +141,28 @@ class NodeBuild:
             ran.append(f"{package.name} build")
         return ran
 
-    def finish(
-        self,
-        files: Iterable[str],
-        excluding: Iterable[str],
-        build_only: Iterable[Mapping[str, str | None]],
-    ) -> dict[str, Any]:
+    def finish(self, rules: Rules) -> dict[str, Any]:
         """Leave what production needs, and return what the image runs and ships."""
+        typescript = node_tree.locate(TYPESCRIPT, self._app, self.prefix.resolve())
+        in_typescript = self._compile_configurations(rules)
         selection = self._select(development=False)
-        for rule in build_only:
-            unless = rule.get("unless")
-            if not unless or not any(self._app.glob(unless)):
-                selection.drop(str(rule["package"]))
+        is_typed = TYPESCRIPT in {package.name for package in selection.installed}
+        if self._project["builds"]:
+            for pattern in rules.only_built(self._app):
+                selection.drop(pattern)
+        if in_typescript and typescript:
+            selection.add(typescript, self.prefix)
         node_tree.prune(self.prefix, selection, final=True)
-        homes = {self.prefix, *(self.prefix / item["directory"] for item in self._workspaces())}
-        excluded = {f"{home.resolve()}/node_modules" for home in homes}
+        excluding = rules.excluding
+        if self._project["builds"] and self._project["typescript"] and not in_typescript:
+            excluding += rules.typescript
+        excluded = {f"{home.resolve()}/node_modules" for home in self._homes}
         paths: set[str] = set()
         for package in selection.local:
             shipped = self._shipped(package)
-            shipped["paths"] = _present(package.directory, shipped["paths"])
-            if package.directory == self._app and files:
-                shipped = {"paths": list(files), "excluding": []}
+            shipped["paths"] = present(package.directory, shipped["paths"])
+            if package.directory == self._app and rules.files:
+                shipped = {"paths": list(rules.files), "excluding": []}
             paths |= {f"{package.directory}/{path}" for path in shipped["paths"]} or {
                 str(package.directory)
             }
@@ -169,37 +174,35 @@ class NodeBuild:
             "dependencies": [
                 str(path) for path in node_tree.modules_directories(self.prefix, selection)
             ],
+            "dependencies_excluding": [*rules.dependencies, *(() if is_typed else rules.types)],
             "files": sorted(paths),
             "excluding": sorted(excluded),
         }
 
     # Parts
 
+    def _compile_configurations(self, rules: Rules) -> bool:
+        """Compile the app's configurations; say whether one of them stays in TypeScript."""
+        if not self._project["builds"]:
+            return False
+        compiled = node_transpile.compile_configurations(
+            self._app,
+            rules.configurations,
+            str(node_tree.read(self._app).manifest.get("type", "")),
+            self._run,
+            self._project["node"],
+        )
+        self.warnings += compiled.warnings
+        return bool(compiled.kept)
+
     @property
     def _development(self) -> bool:
         return bool(self._project["builds"])
 
-    @contextmanager
-    def _what_is_resolved(self) -> Iterator[None]:
-        """Set development dependencies aside where neither a lock file nor a build wants them.
-
-        A package manager resolves what it does not install too, and those of a published package
-        may conflict, or be gone.
-        """
-        manifests: dict[Path, bytes] = {}
-        if not self._manager.lock and not self._development:
-            homes = [".", *(item["directory"] for item in self._workspaces())]
-            paths = [self.prefix / home / "package.json" for home in homes]
-            manifests = {path: path.read_bytes() for path in paths}
-        try:
-            for path, text in manifests.items():
-                manifest = json.loads(text)
-                manifest.pop("devDependencies", None)
-                path.write_text(json.dumps(manifest))
-            yield
-        finally:
-            for path, text in manifests.items():
-                path.write_bytes(text)
+    @property
+    def _homes(self) -> list[Path]:
+        """The directories of the root and of its workspaces."""
+        return [self.prefix, *(self.prefix / item["directory"] for item in self._workspaces())]
 
     def _workspaces(self) -> list[dict[str, Any]]:
         """Return the workspaces that came with the sources; .dockerignore may hide some."""
@@ -225,10 +228,7 @@ class NodeBuild:
         wanted = self._project["node_range"]
         if not wanted:
             return
-        try:
-            version, (served,) = self._engines.judge([("", wanted)])
-        except node_engines.NodeError as error:
-            raise StepError("node does not run", lines=node_tools.cleaned(*error.args)) from error
+        version, (served,) = self._engines.judge([("", wanted)])
         if not served:
             raise StepError(
                 f"the node of the build image is {version}, the project wants {wanted}",
@@ -256,50 +256,11 @@ class NodeBuild:
                 "set packageManager to a version that the registry has",
             )
 
-    def _check_missing(self, selection: Selection) -> None:
-        """See that what the sources depend on was fetched: npm passes over some of it in silence,
-        such as a link to a directory that is not there."""
-        if selection.missing:
-            raise StepError(
-                "dependencies are not there after the fetch",
-                "the dependencies could not be fetched",
-                [
-                    f"{package.name} depends on {name} ({package.dependencies[name]})"
-                    for package, name in selection.missing
-                ],
-                "what file: and link: name must be part of the sources (see .dockerignore), all"
-                " else must be in the lock file",
-            )
-
-    def _warn_of_scripts(self, selection: Selection) -> None:
-        """Name the packages whose install scripts the project's settings do not let run, as the
-        package managers do; one that the project refuses by name is no surprise."""
-        never = self._project["scripts_policy"]["never"]
-        silent = [
-            package.name
-            for package in selection.installed
-            if not self._may_run(package)
-            and package.name not in never
-            and set(package.scripts) & set(node_tree.INSTALL_SCRIPTS)
-        ]
-        if silent:
-            self.warnings.append(
-                f"the install scripts of {', '.join(sorted(set(silent)))} do not run, as the"
-                f" project does not let them: {_LETS_RUN[self._manager.name]}"
-            )
-
     def _unset(self) -> dict[str, str]:
         """Return, as empty, the variables that the project's settings name and that are not set:
         those are secrets, which only the fetch is told."""
-        homes = (self.prefix, *(self.prefix / item["directory"] for item in self._workspaces()))
-        names = node_settings.variables(homes)
+        names = node_settings.variables(self._homes)
         return {name: "" for name in names if name not in {**self._base, **self._environment}}
-
-    def _may_run(self, package: Package) -> bool:
-        policy = self._project["scripts_policy"]
-        if package.name in policy["never"]:
-            return False
-        return bool(policy["everyone"]) or package.name in policy["only"]
 
     def _script(self, package: Package, event: str, *, offline: bool) -> None:
         line = package.scripts[event]
@@ -420,17 +381,3 @@ def _loadable(path: Path) -> bool:
     return any(name.is_file() for name in names) or any(
         (path / name).is_file() for name in ("index.js", "package.json")
     )
-
-
-def _present(directory: Path, names: Iterable[str]) -> list[str]:
-    """Return the names and globs of package.json that match something, as ``npm pack`` takes them.
-
-    A script may be named without its suffix, as ``require`` finds it.
-    """
-    present = []
-    for name in names:
-        for path in (name, *(f"{name}{suffix}" for suffix in (".js", ".json", ".node"))):
-            if any(directory.glob(path)):
-                present.append(path)
-                break
-    return present

@@ -9,7 +9,8 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from ansible_collections.rootfs.builder.plugins.module_utils import node_release
+from ansible_collections.rootfs.builder.plugins.module_utils import node_release, node_tools
+from ansible_collections.rootfs.builder.plugins.module_utils.node_step import StepError
 from ansible_collections.rootfs.builder.plugins.module_utils.node_tree import Package
 
 Run = Callable[[Sequence[str], Path, Mapping[str, str]], tuple[int, str, str]]
@@ -28,10 +29,6 @@ console.log(JSON.stringify({version: process.versions.node, met: pairs.map(met)}
 _SHOWN = 20
 
 
-class NodeError(Exception):
-    """node did not run; its arguments are what it said."""
-
-
 class Engines:
     """The node at hand, asked with the semver of npm."""
 
@@ -47,7 +44,7 @@ class Engines:
             (self._node, "-e", _JUDGE, asked), Path("/"), {"NODE_PATH": _MODULES}
         )
         if code:
-            raise NodeError(output, errors)
+            raise StepError("node does not run", lines=node_tools.cleaned(output, errors))
         answer = json.loads(output)
         return str(answer["version"]), list(answer["met"])
 

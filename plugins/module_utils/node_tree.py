@@ -134,6 +134,13 @@ class Selection:
             if (package.directory, name) not in self.found
         )
 
+    def add(self, entry: Path, root: Path) -> None:
+        """Add the package that an entry of node_modules leads to, and what it needs."""
+        found = select(root, (entry,), development=False)
+        self.packages |= found.packages
+        self.entries |= {entry, *found.entries}
+        self.found |= found.found
+
     def drop(self, pattern: str) -> None:
         """Forget the fetched packages whose names match a glob, and the ways to them."""
         dropped = {item.directory for item in self.installed if fnmatchcase(item.name, pattern)}

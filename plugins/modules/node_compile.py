@@ -49,7 +49,7 @@ options:
     elements: str
     default: []
   build_only:
-    description: Packages that only the build used, and that are left out.
+    description: Packages that only the build used, and that are left out where there was one.
     type: list
     elements: dict
     default: []
@@ -61,8 +61,34 @@ options:
       unless:
         description: A file of the app's directory, as a glob, that makes it needed.
         type: str
+  configurations:
+    description:
+      - Configurations in TypeScript that a program would compile at every start, as globs of the
+        app's directory. They are compiled once.
+    type: list
+    elements: str
+    default: []
   excluding:
     description: What of the app is never shipped, as globs below each package of the sources.
+    type: list
+    elements: str
+    default: []
+  typescript_excluding:
+    description:
+      - What of the app is never shipped besides where a build compiled TypeScript that nothing
+        reads any more, as globs below each package of the sources.
+    type: list
+    elements: str
+    default: []
+  dependencies_excluding:
+    description: What is never shipped of C(node_modules), as globs below each of them.
+    type: list
+    elements: str
+    default: []
+  types_excluding:
+    description:
+      - What is never shipped of C(node_modules) besides where the compiler of TypeScript is no
+        production dependency.
     type: list
     elements: str
     default: []
@@ -102,6 +128,10 @@ compiled:
       description: The node_modules directories to ship.
       type: list
       elements: str
+    dependencies_excluding:
+      description: The globs of the files of node_modules that are not shipped.
+      type: list
+      elements: str
     files:
       description: The paths and globs of the app to ship.
       type: list
@@ -118,6 +148,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.rootfs.builder.plugins.module_utils.node_build import NodeBuild
+from ansible_collections.rootfs.builder.plugins.module_utils.node_shipped import Rules
 from ansible_collections.rootfs.builder.plugins.module_utils.node_step import StepError
 
 
@@ -145,7 +176,16 @@ def main() -> None:
                     "unless": {"type": "str"},
                 },
             },
-            "excluding": {"type": "list", "elements": "str", "default": []},
+            **{
+                name: {"type": "list", "elements": "str", "default": []}
+                for name in (
+                    "configurations",
+                    "excluding",
+                    "typescript_excluding",
+                    "dependencies_excluding",
+                    "types_excluding",
+                )
+            },
         },
         supports_check_mode=False,
     )
@@ -177,7 +217,15 @@ def main() -> None:
             result["packages"] = build.build(offline=arguments["offline"])
         else:
             compiled = build.finish(
-                arguments["files"], arguments["excluding"], arguments["build_only"]
+                Rules(
+                    files=tuple(arguments["files"]),
+                    excluding=tuple(arguments["excluding"]),
+                    typescript=tuple(arguments["typescript_excluding"]),
+                    dependencies=tuple(arguments["dependencies_excluding"]),
+                    types=tuple(arguments["types_excluding"]),
+                    configurations=tuple(arguments["configurations"]),
+                    build_only=tuple(arguments["build_only"]),
+                )
             )
             result |= {"compiled": compiled, "ansible_facts": {"rootfs_compiled": compiled}}
     except StepError as error:

@@ -25,7 +25,7 @@ SAID = {
     "berry": {"two": 172800000, "hook": "ran"},
     "berry-plain": {"two": 172800000},
     "pnpm": {"two": 172800000, "hook": "ran"},
-    "typescript": {"two": 172800000, "hook": "ran"},
+    "typescript": {"two": 172800000, "hook": "ran", "basePath": "/docs"},
     "unlocked": {"two": 172800000},
     "workspace": {"own": "2.0.0", "lib": "2.1.3", "two": 172800000},
     "yarn1": {"two": 172800000, "hook": "ran"},
@@ -106,16 +106,28 @@ def test_it_runs_as_nobody_in_particular_on_a_root_that_it_cannot_write(
     assert (json.loads(said) if said.startswith("{") else said) == SAID[name]
 
 
-@pytest.mark.parametrize("name", ["typescript", "yarn1"])
-def test_compiled_typescript_is_shipped_without_its_sources_and_its_compiler(
-    built: Built, name: str
-) -> None:
-    assert built.tree(name) == lines("""
+def test_compiled_typescript_is_shipped_without_its_sources_and_its_compiler(built: Built) -> None:
+    assert built.tree("yarn1") == lines("""
         dist/index.js
         hook.json
         node_modules/debug/
         node_modules/ms/
         package.json
+        tsconfig.json
+    """)
+
+
+def test_a_configuration_in_typescript_is_shipped_as_javascript_with_what_it_requires(
+    built: Built,
+) -> None:
+    assert built.tree("typescript") == lines("""
+        dist/index.js
+        hook.json
+        next.config.js
+        node_modules/debug/
+        node_modules/ms/
+        package.json
+        settings.js
         tsconfig.json
     """)
 

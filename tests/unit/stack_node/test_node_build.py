@@ -11,14 +11,16 @@ import nodesemver
 import pytest
 from ansible_collections.rootfs.builder.plugins.module_utils import node_settings
 from ansible_collections.rootfs.builder.plugins.module_utils.node_build import NodeBuild
+from ansible_collections.rootfs.builder.plugins.module_utils.node_shipped import Rules
 from ansible_collections.rootfs.builder.plugins.module_utils.node_step import StepError
 
 
 class Tools:
-    """A container's tools: what they were told, and node's semver."""
+    """A container's tools: what they were told, node's semver, and a compiler of TypeScript."""
 
     def __init__(self, node: str = "20.19.2", npm: str = "9.2.0") -> None:
         self.node, self.npm = node, npm
+        self.not_found: list[str] = []
         self.ran: list[str] = []
         self.told: list[dict[str, str]] = []
 
@@ -28,6 +30,10 @@ class Tools:
         directory: str,  # noqa: ARG002 - as the module calls it
         environment: dict[str, str],
     ) -> tuple[int, str, str]:
+        if command[1] == "-e" and "transpileModule" in command[2]:
+            if not self.not_found:
+                Path(command[3]).rename(Path(command[3]).with_suffix(".js"))
+            return 0, json.dumps(self.not_found), ""
         if command[1] == "-e":
             pairs = json.loads(command[3])
             met = [
@@ -62,6 +68,7 @@ def build(app: Path, tools: Tools, base: Mapping[str, str] | None = None, **said
         "command": {"arguments": [], "program": "", "origin": ""},
         "workspaces": [],
         "builds": [],
+        "typescript": False,
         "scripts_policy": {"everyone": True, "only": [], "never": []},
         "shipped": {"paths": [], "excluding": []},
         **said,
@@ -138,7 +145,7 @@ def test_a_workspace_that_dockerignore_hides_is_none(app: Path) -> None:
     ]
     step = build(app, Tools(), workspaces=workspaces)
     step.fetch()
-    assert not [path for path in step.finish([], [], [])["files"] if "hidden" in path]
+    assert not [path for path in step.finish(Rules())["files"] if "hidden" in path]
 
 
 # Scripts
@@ -184,3 +191,91 @@ def test_scripts_see_nothing_in_place_of_a_secret_that_the_settings_name(
     assert fetch["NPM_TOKEN"] == "secret"
     assert script["NPM_TOKEN"] == built["NPM_TOKEN"] == ""
     assert not {"MIRROR", "HOME"} & {*script, *built}
+
+
+# What is shipped
+
+RULES = Rules(
+    excluding=("**/.env",),
+    typescript=("**/*.ts",),
+    dependencies=("**/CHANGELOG.md",),
+    types=("**/*.d.ts",),
+    configurations=("next.config.ts",),
+    build_only=({"package": "@next/swc-*", "unless": "next.config.*ts"},),
+)
+
+
+@pytest.mark.parametrize(
+    ("builds", "typescript", "excluded"),
+    [(["."], True, True), (["."], False, False), ([], True, False)],
+)
+def test_typescript_is_left_out_where_a_build_compiled_it_and_nothing_reads_it(
+    app: Path, builds: list[str], typescript: bool, excluded: bool
+) -> None:
+    step = build(package(app), Tools(), builds=builds, typescript=typescript)
+    assert (f"{app}/**/*.ts" in step.finish(RULES)["excluding"]) is excluded
+
+
+@pytest.mark.parametrize(
+    ("field", "globs"),
+    [
+        ("dependencies", ["**/CHANGELOG.md"]),
+        ("devDependencies", ["**/CHANGELOG.md", "**/*.d.ts"]),
+    ],
+)
+def test_types_are_shipped_where_the_compiler_that_reads_them_is(
+    app: Path, field: str, globs: list[str]
+) -> None:
+    package(app, **{field: {"typescript": "5"}})
+    package(app / "node_modules" / "typescript")
+    assert build(app, Tools()).finish(RULES)["dependencies_excluding"] == globs
+
+
+@pytest.fixture
+def next_app(app: Path) -> Path:
+    package(app, dependencies={"next": "15"}, devDependencies={"typescript": "5", "eslint": "9"})
+    package(app / "node_modules" / "next", optionalDependencies={"@next/swc-linux": "15"})
+    package(app / "node_modules" / "@next" / "swc-linux", name="@next/swc-linux")
+    package(app / "node_modules" / "typescript")
+    package(app / "node_modules" / "eslint")
+    (app / "next.config.ts").touch()
+    return app
+
+
+def installed(app: Path) -> list[str]:
+    return sorted(
+        str(path.parent.relative_to(app / "node_modules"))
+        for path in (app / "node_modules").rglob("package.json")
+    )
+
+
+def test_a_configuration_is_compiled_once_so_that_no_compiler_is_shipped(next_app: Path) -> None:
+    step = build(next_app, Tools(), builds=["."], typescript=True)
+    assert f"{next_app}/**/*.ts" in step.finish(RULES)["excluding"]
+    assert installed(next_app) == ["next"]
+    assert (next_app / "next.config.js").is_file()
+    assert step.warnings == []
+
+
+def test_a_configuration_that_cannot_be_compiled_keeps_the_compiler_and_what_it_reads(
+    next_app: Path,
+) -> None:
+    tools = Tools()
+    tools.not_found = ["@/env"]
+    step = build(next_app, tools, builds=["."], typescript=True)
+    found = step.finish(RULES)
+    assert f"{next_app}/**/*.ts" not in found["excluding"]
+    assert "**/*.d.ts" in found["dependencies_excluding"]
+    assert installed(next_app) == ["@next/swc-linux", "next", "typescript"]
+    assert step.warnings == [
+        "next.config.ts is compiled at every start, and its compiler is shipped: as JavaScript it"
+        " would not find @/env. Write it in JavaScript for a far smaller image"
+    ]
+
+
+def test_a_configuration_in_javascript_is_the_one_that_is_read(next_app: Path) -> None:
+    (next_app / "next.config.mjs").touch()
+    step = build(next_app, Tools(), builds=["."], typescript=True)
+    assert f"{next_app}/**/*.ts" in step.finish(RULES)["excluding"]
+    assert installed(next_app) == ["next"]
+    assert not (next_app / "next.config.js").exists()

@@ -2,4 +2,6 @@ declare const require: (name: string) => any
 
 const days: number = require('ms')('2 days')
 
-console.log(JSON.stringify({ two: days, hook: require('../hook.json') }))
+const { basePath } = require('../next.config')
+
+console.log(JSON.stringify({ two: days, hook: require('../hook.json'), basePath }))

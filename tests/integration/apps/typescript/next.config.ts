@@ -1,0 +1,5 @@
+import { basePath } from './settings'
+
+const config: { basePath: string } = { basePath }
+
+export default config
