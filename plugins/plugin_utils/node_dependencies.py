@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import nodesemver
 from ansible_collections.rootfs.builder.plugins.plugin_utils.node_manifest import (
@@ -18,6 +17,7 @@ from ansible_collections.rootfs.builder.plugins.plugin_utils.node_workspaces imp
 
 from rootfs_ansible.errors import InputError
 
+_LINKS = ("file:", "link:", "portal:")
 DEPENDENCY_FIELDS = ("dependencies", "optionalDependencies", "devDependencies")
 """The fields of package.json whose packages a build may install."""
 
@@ -65,19 +65,56 @@ def _fits(version: str, wanted: str) -> bool:
     return satisfies(version, wanted)
 
 
-def dependency_warnings(directory: Path, package: Mapping[str, Any]) -> list[str]:
-    """Return what may fail to be fetched: dependencies from git hosts, links out of the sources."""
+def dependency_warnings(place: Place) -> list[str]:
+    """Return what may fail to be fetched: dependencies from git hosts, links to nothing."""
     warnings = []
-    for field in DEPENDENCY_FIELDS:
-        for name, spec in sorted(mapping_of(package, field).items()):
-            if isinstance(spec, str) and _HOSTED.match(spec) and not spec.startswith("file:"):
-                warnings.append(
-                    f"{field}.{name} comes from a git repository ({spec}): fetching it needs that"
-                    " host to be reachable, and git in the build container"
-                    " (rootfs_build_packages: [git])"
-                )
-            elif isinstance(spec, str) and spec.startswith(("file:", "link:")):
-                target = (directory / spec.partition(":")[2]).resolve()
-                if not target.exists():
-                    warnings.append(f"{field}.{name}: {spec} does not exist")
+    for directory, field, name, spec in _declared(place):
+        if _HOSTED.match(spec) and not _is_local(spec):
+            warnings.append(
+                f"{field}.{name} comes from a git repository ({spec}): fetching it needs that"
+                " host to be reachable, and git in the build container"
+                " (rootfs_build_packages: [git])"
+            )
+        elif _is_local(spec) and not _target(directory, spec).exists():
+            warnings.append(f"{field}.{name}: {spec} does not exist")
     return warnings
+
+
+def check_links(place: Place, *, development: bool) -> None:
+    """See that the sources hold what they depend on by its path: they alone are copied.
+
+    ``development`` counts the development dependencies, which are installed for a build. Raises
+    ``InputError`` with all that lies elsewhere.
+    """
+    outside = [
+        f"{field}.{name} ({spec})"
+        for directory, field, name, spec in _declared(place)
+        if (development or field != "devDependencies")
+        and _is_local(spec)
+        and not _target(directory, spec).is_relative_to(place.root)
+    ]
+    if outside:
+        raise InputError(
+            f"depends on what lies outside of its sources, {place.root}: {', '.join(outside)}",
+            hint="make both members of a workspace above them, or copy it below the sources",
+        )
+
+
+def _declared(place: Place) -> Iterator[tuple[Path, str, str, str]]:
+    """Yield what the root and the app depend on: whose directory, which field, name and spec."""
+    for directory, package in {place.root: place.root_package, place.app: place.package}.items():
+        for field in DEPENDENCY_FIELDS:
+            for name, spec in sorted(mapping_of(package, field).items()):
+                if isinstance(spec, str):
+                    yield directory, field, name, spec
+
+
+def _is_local(spec: str) -> bool:
+    """Say whether a dependency is a directory or an archive (npm, package.json, local paths)."""
+    return spec.startswith((*_LINKS, "./", "../", "~/", "/"))
+
+
+def _target(directory: Path, spec: str) -> Path:
+    for link in _LINKS:
+        spec = spec.removeprefix(link)
+    return (directory / Path(spec).expanduser()).resolve()

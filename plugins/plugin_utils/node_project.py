@@ -24,6 +24,7 @@ from ansible_collections.rootfs.builder.plugins.plugin_utils.node_command import
 )
 from ansible_collections.rootfs.builder.plugins.plugin_utils.node_dependencies import (
     DEPENDENCY_FIELDS,
+    check_links,
     compare_lock,
     dependency_warnings,
 )
@@ -146,8 +147,8 @@ def read(directory: Path, request: Request = Request()) -> Project:
     if manager is not None and manager.lock.endswith(".json"):
         lock = manager.lock
         findings.take(lambda: compare_lock(place, lock))
-    for at, data in {place.root: place.root_package, place.app: package}.items():
-        findings.warnings += dependency_warnings(at, data)
+    findings.warnings += dependency_warnings(place)
+    findings.take(lambda: check_links(place, development=bool(build_order)))
     policy = findings.take(lambda: scripts_policy(place.root, place.root_package, manager))
     findings.check(place.app / "package.json")
     assert manager is not None and policy is not None  # noqa: S101 (check raised otherwise)

@@ -355,8 +355,30 @@ def test_other_dependencies_are_not_taken_for_git(app: Path, spec: str) -> None:
 
 
 def test_a_link_to_a_directory_that_is_not_there_is_named(app: Path) -> None:
-    warnings = read(written(app, {"dependencies": {"lib": "file:../lib"}})).warnings
-    assert "dependencies.lib: file:../lib does not exist" in warnings
+    warnings = read(written(app, {"dependencies": {"lib": "file:lib"}})).warnings
+    assert "dependencies.lib: file:lib does not exist" in warnings
+
+
+@pytest.mark.parametrize("spec", ["file:../lib", "link:../lib", "portal:../lib", "../lib", "/lib"])
+def test_what_lies_outside_of_the_sources_is_no_dependency(app: Path, spec: str) -> None:
+    error = refused(written(app, {"dependencies": {"lib": spec, "own": "file:./own"}}))
+    assert error.what == (
+        f"depends on what lies outside of its sources, {app}: dependencies.lib ({spec})"
+    )
+    assert "a workspace above" in error.hint
+
+
+def test_what_only_development_links_to_counts_where_it_is_installed(app: Path) -> None:
+    package = {"devDependencies": {"lib": "file:../lib"}}
+    read(written(app, package))
+    start = {"start": "node ."}
+    error = refused(written(app, {**package, "scripts": {**start, "build": "tsc"}}))
+    assert "devDependencies.lib (file:../lib)" in error.what
+
+
+def test_a_member_may_depend_on_what_lies_beside_it_in_the_sources(shop: Path) -> None:
+    package = {"name": "cms", "dependencies": {"base": "file:../../packages/base"}}
+    assert read(written(shop / "apps" / "cms", package)).sources == str(shop)
 
 
 def test_only_what_decides_node_modules_is_a_manifest(tmp_path: Path) -> None:
