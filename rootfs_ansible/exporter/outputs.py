@@ -160,7 +160,7 @@ class _Claiming:
             held: tuple[tuple[str, os.stat_result], ...] = ()
             if found.kind is Kind.DIRECTORY:
                 held = () if path in RUNTIME_MOUNTS else self._root.entries(path)
-                pruning += tuple(self._starting(path, [name for name, _ in held]))
+                pruning += tuple(self._starting(path, [name for name, _ in held], output))
                 for name, below in reversed(held):
                     child = path / name
                     if not (output.excluding and excluded.fullmatch(child.text)):
@@ -181,9 +181,13 @@ class _Claiming:
                 drop = Drop(claim, dropping.rule, dropping.top)
                 self.claims.dropped.setdefault(path, drop)
 
-    def _starting(self, directory: ImagePath, names: Sequence[str]) -> Iterator[_Pruning]:
-        """Yield the rules that start to work in ``directory``."""
+    def _starting(
+        self, directory: ImagePath, names: Sequence[str], output: Output
+    ) -> Iterator[_Pruning]:
+        """Yield the rules that start to work in ``directory`` of an output."""
         for rule in self._request.prune:
+            if rule.layer not in ("", output.layer):
+                continue
             if globs.is_glob(rule.beside) or "/" in rule.beside:
                 if not any(globs.search(self._root, directory, rule.beside)):
                     continue

@@ -119,7 +119,8 @@ class Prune:
     """What a build leaves behind: globs under every directory that holds ``beside`` (a glob)
     and, where ``finished`` is given, also something that ``finished`` matches. What ``keep``
     matches stays, an edge to a dropped file brings it back. Globs are relative to that
-    directory; ``beside`` is tried in every directory, so ``**`` says nothing there."""
+    directory; ``beside`` is tried in every directory, so ``**`` says nothing there. A rule that
+    names a ``layer`` is at work in the outputs of that layer alone."""
 
     name: str
     reason: str
@@ -127,6 +128,7 @@ class Prune:
     drop: tuple[str, ...]
     keep: tuple[str, ...] = ()
     finished: str = ""
+    layer: str = ""
 
     def __post_init__(self) -> None:
         """Refuse a rule that would be at work in every directory above a match as well."""
@@ -146,6 +148,7 @@ class Prune:
             "drop": list(self.drop),
             "keep": list(self.keep),
             "finished": self.finished,
+            "layer": self.layer,
         }
 
     @staticmethod
@@ -158,6 +161,7 @@ class Prune:
             data.texts("drop"),
             data.texts("keep"),
             data.text("finished", ""),
+            data.text("layer", ""),
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tarfile
 from pathlib import Path
 
@@ -299,6 +300,29 @@ def test_prune_drops_what_lies_beside(root: Path) -> None:
     ]
     assert "/app/m/a/deps dir 0755" not in found.tree()
     assert "/app/m/a/build/Release dir 0755" in found.tree()
+
+
+def test_prune_may_keep_to_one_layer(root: Path) -> None:
+    plant(
+        root,
+        """
+        /app/binding.gyp
+        /app/build/Release/a.node addon
+        /app/build/index.js
+        /deps/a/binding.gyp
+        /deps/a/build/Release/a.node addon
+        /deps/a/build/index.js
+        """,
+    )
+    rule = dataclasses.replace(ADDON, layer="dependencies")
+    found = exported(root, output("/deps", layer="dependencies"), "/app", prune=[rule])
+    assert sorted(found.paths) == [
+        "/app/binding.gyp",
+        "/app/build/Release/a.node",
+        "/app/build/index.js",
+        "/deps/a/binding.gyp",
+        "/deps/a/build/Release/a.node",
+    ]
 
 
 def test_a_package_without_its_documentation(root: Path) -> None:

@@ -102,7 +102,7 @@ REQUEST = ExportRequest(
     ),
     scope=Scope.BUILD,
     epoch=7,
-    prune=(Prune("addon", "left", "binding.gyp", ("build",), ("*.node",), "*.node"),),
+    prune=(Prune("addon", "left", "binding.gyp", ("build",), ("*.node",), "*.node", "low"),),
     companions=(Companion("fonts", "boxes", "libfontconfig.so.1", ("/etc/fonts",), True),),
     provided=(ImagePath("/usr"),),
     recorded=("libc6",),
