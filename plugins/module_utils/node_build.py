@@ -253,7 +253,8 @@ class NodeBuild:
                 f"{wanted} could not be fetched",
                 "package manager",
                 lines,
-                "set packageManager to a version that the registry has",
+                "set packageManager of package.json to a version that the registry has and that"
+                " runs on this node, or stack_node_version",
             )
 
     def _unset(self) -> dict[str, str]:

@@ -27,6 +27,7 @@ const pairs = JSON.parse(process.argv[1])
 console.log(JSON.stringify({version: process.versions.node, met: pairs.map(met)}))
 """
 _SHOWN = 20
+_MAJORS = 8
 
 
 class Engines:
@@ -66,11 +67,14 @@ class Engines:
         )
 
     def npm(self, at_hand: str, wanted: str) -> str:
-        """Return the npm to be had where another than the one ``at_hand`` is ``wanted``: the one
-        that comes with this node where that will do. Empty where none is to be had."""
+        """Return the npm to be had where another than the one ``at_hand`` is ``wanted``: of the
+        first major that will do, from the one that comes with this node on, as later ones want
+        later nodes. Empty where none is to be had."""
         version, (served,) = self.judge([(at_hand, wanted)])
         if served:
             return ""
-        fitting = node_release.npm_range(version)
-        _, (fits,) = self.judge([(f"{fitting}.999.999", wanted)])
-        return f"npm@{fitting if fits else wanted}"
+        own = int(node_release.npm_range(version))
+        majors = range(own, own + _MAJORS)
+        _, fitting = self.judge((f"{major}.999.999", wanted) for major in majors)
+        chosen = next((str(major) for major, fits in zip(majors, fitting, strict=True) if fits), "")
+        return f"npm@{chosen or wanted}"

@@ -110,7 +110,8 @@ def test_the_node_of_the_build_image_is_one_that_the_project_wants(app: Path) ->
         (">=9", ""),
         (">=10", "npm@10"),
         ("10.8.2", "npm@10.8.2"),
-        ("^11.3", "npm@^11.3"),
+        (">=11.3", "npm@11"),
+        ("~11.3.0", "npm@~11.3.0"),
     ],
 )
 def test_npm_is_fetched_where_the_one_at_hand_will_not_do(
