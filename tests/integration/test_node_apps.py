@@ -164,7 +164,6 @@ def test_a_workspace_brings_what_it_needs_and_no_other(built: Built) -> None:
         packages/time/dist/index.js
         packages/time/node_modules/ms/
         packages/time/package.json
-        packages/time/tsconfig.json
     """)
 
 
