@@ -20,6 +20,7 @@ from ansible_collections.rootfs.builder.plugins.plugin_utils.node_command import
     NODE,
     UPSTREAM_NODE,
     Command,
+    Member,
     command_of,
 )
 from ansible_collections.rootfs.builder.plugins.plugin_utils.node_dependencies import (
@@ -137,13 +138,14 @@ def read(directory: Path, request: Request = Request()) -> Project:
     wanted = request.node_range or _engines(package) or _engines(place.root_package)
     served = findings.take(lambda: _serves(request, wanted))
     node = NODE if served else UPSTREAM_NODE
+    build_order = findings.take(lambda: builds(place, request.build)) or ()
     command = Command()
     if request.command_needed:
-        command = findings.take(lambda: _command(place, node)) or command
+        built = bool(build_order)
+        command = findings.take(lambda: _command(place, node, built=built)) or command
         findings.warnings += _command_warnings(package, command)
     ports = findings.take(lambda: ports_of(package)) or ()
     volumes = findings.take(lambda: volumes_of(package)) or ()
-    build_order = findings.take(lambda: builds(place, request.build)) or ()
     if manager is not None and manager.lock.endswith(".json"):
         lock = manager.lock
         findings.take(lambda: compare_lock(place, lock))
@@ -206,16 +208,22 @@ def to_facts(project: Project, prefix: str) -> dict[str, Any]:
     }
 
 
-def _command(place: Place, node: str) -> Command:
+def _command(place: Place, node: str, *, built: bool) -> Command:
+    members = [
+        Member(
+            path,
+            place.relative(path),
+            text_of(data, "name"),
+            bool(mapping_of(data, "scripts").get("start")),
+        )
+        for path, data in place.members
+    ]
     try:
-        return command_of(place.package, place.app, node)
+        return command_of(place.package, place.app, node, members, built=built)
     except InputError as error:
-        startable = [
-            place.relative(path)
-            for path, data in place.members
-            if mapping_of(data, "scripts").get("start") and place.app == place.root
-        ]
-        if not startable or mapping_of(place.package, "scripts").get("start"):
+        startable = [member.directory for member in members if member.starts]
+        own = mapping_of(place.package, "scripts").get("start")
+        if own or not startable or place.app != place.root:
             raise
         raise InputError(
             f"{error.what}; it is a workspace root",
@@ -230,10 +238,11 @@ def _command_warnings(package: Mapping[str, Any], command: Command) -> list[str]
         warnings.append(
             f"scripts.prestart does not run when the image starts: {scripts['prestart']!r}"
         )
-    if any(word.partition("=")[0] == "--env-file" for word in command.arguments):
+    if command.dropped:
         warnings.append(
-            f"{command.origin} reads an env file, which is not shipped by default:"
-            " set rootfs_env, or give the variables where the image runs"
+            f"{command.origin} reads an env file, which is not shipped: the image starts without"
+            f" {' '.join(command.dropped)}; set rootfs_env, or give the variables where the image"
+            " runs"
         )
     if command.origin == "main" and bins_of(package):
         warnings.append(
