@@ -355,7 +355,10 @@ def _serves(request: Request, wanted: str) -> bool:
     """Say whether the distribution's node is one that is wanted."""
     if wanted and nodesemver.valid_range(wanted, loose=True) is None:
         name = "stack_node_version" if request.node_range else "engines.node"
-        raise InputError(f"{name}: not a version range: {wanted!r}")
+        raise InputError(
+            f"{name}: not a version range: {wanted!r}",
+            hint="set stack_node_version to the versions that it runs on, such as ^22",
+        )
     return not request.distribution_version or satisfies(request.distribution_version, wanted)
 
 

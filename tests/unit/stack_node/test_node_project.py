@@ -141,7 +141,8 @@ def test_all_that_is_wrong_is_said_at_once(app: Path) -> None:
     assert error.what == "does not say how to build and run it"
     assert error.details == (
         "packageManager: 'cargo@1.0.0' is none of npm, pnpm, yarn (with @VERSION)",
-        'engines.node: not a version range: "yesterday\'s"',
+        'engines.node: not a version range: "yesterday\'s"'
+        " (set stack_node_version to the versions that it runs on, such as ^22)",
         "scripts.start joins commands with &&, and the image has no shell:"
         " 'tsc && node dist/index.js' (set rootfs_command: [node, dist/index.js])",
         "config.port: not a port: 123456",
@@ -185,6 +186,12 @@ def test_the_inventory_chooses_another_node(app: Path) -> None:
     written(app, {"engines": {"node": ">=18"}})
     assert read(app, node_range="^24", distribution_version="20.19.2").toolchain == "^24"
     assert refused(app, node_range="new").what == "stack_node_version: not a version range: 'new'"
+
+
+def test_an_alias_of_nvm_is_no_range_and_the_inventory_can_say_one(app: Path) -> None:
+    error = refused(written(app, {"engines": {"node": "lts/*"}}))
+    assert error.what == "engines.node: not a version range: 'lts/*'"
+    assert error.hint == "set stack_node_version to the versions that it runs on, such as ^22"
 
 
 def test_a_workspace_wants_the_node_of_its_root_unless_it_says_otherwise(tmp_path: Path) -> None:
