@@ -6,16 +6,15 @@ Nothing is run and nothing is fetched: what is said here holds before any contai
 from __future__ import annotations
 
 import dataclasses
-import fnmatch
 import posixpath
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, TypeVar
 
 import nodesemver
-from ansible_collections.rootfs.builder.plugins.module_utils.node_tools import script_of
+from ansible_collections.rootfs.builder.plugins.module_utils import node_arguments
 from ansible_collections.rootfs.builder.plugins.plugin_utils.node_command import (
     NODE,
     UPSTREAM_NODE,
@@ -37,12 +36,14 @@ from ansible_collections.rootfs.builder.plugins.plugin_utils.node_manager import
 )
 from ansible_collections.rootfs.builder.plugins.plugin_utils.node_manifest import (
     bins_of,
-    braces,
     mapping_of,
-    plain,
     satisfies,
     scalar,
     text_of,
+)
+from ansible_collections.rootfs.builder.plugins.plugin_utils.node_shipped import (
+    Shipped,
+    shipped_of,
 )
 from ansible_collections.rootfs.builder.plugins.plugin_utils.node_typescript import (
     reads_typescript,
@@ -54,15 +55,6 @@ from rootfs_ansible.errors import InputError
 Value = TypeVar("Value")
 
 _VOLUME_SPLIT = re.compile(r"[,\s]+")
-
-
-@dataclass(frozen=True, slots=True)
-class Shipped:
-    """What of a package's own files is shipped: path globs below its directory (empty: all of
-    it), and the globs of what is left out."""
-
-    paths: tuple[str, ...] = ()
-    excluding: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,14 +164,14 @@ def read(directory: Path, request: Request = Request()) -> Project:
             Workspace(
                 text_of(data, "name") or path.name,
                 place.relative(path),
-                shipped_of(data, Command()),
+                shipped_of(data),
             )
             for path, data in place.members
         ),
         builds=build_order,
         scripts_policy=policy,
         manifests=_manifests(place, manager),
-        shipped=shipped_of(package, command),
+        shipped=shipped_of(package, node_arguments.files_of(command.arguments, node)),
         typescript=any((at / "tsconfig.json").is_file() for at in (place.app, place.root))
         and not reads_typescript(command),
         warnings=tuple(findings.warnings),
@@ -368,44 +360,6 @@ def _manifests(place: Place, manager: PackageManager) -> tuple[str, ...]:
     names += [".npmrc", ".yarnrc", ".yarnrc.yml", ".pnpmfile.cjs"]
     names += [place.relative(path / "package.json") for path, _ in place.members]
     return tuple(sorted({name for name in names if name and (place.root / name).is_file()}))
-
-
-# What is shipped
-
-
-def shipped_of(package: Mapping[str, Any], command: Command) -> Shipped:
-    """Return what package.json's ``files`` says is shipped, as ``npm pack`` reads it.
-
-    The field is taken only where the command's own script lies in it: it was written for a
-    registry, and an application that keeps its server elsewhere means all of its directory.
-    """
-    files = package.get("files")
-    if not isinstance(files, list) or not all(isinstance(item, str) for item in files):
-        return Shipped()
-    paths: list[str] = []
-    excluding: list[str] = []
-    for item in files:
-        (excluding if item.startswith("!") else paths).extend(braces(plain(item.lstrip("!"))))
-    paths = [path for path in paths if path]
-    if not paths:
-        return Shipped()
-    script = plain(script_of(command.arguments[1:]) or "")
-    if script and not any(_covers(path, script) for path in paths):
-        return Shipped()
-    always = ["package.json", "LICENSE*", "LICENCE*", "NOTICE*"]
-    entries = [plain(text_of(package, "main")), *map(plain, bins_of(package).values())]
-    return Shipped(
-        tuple(sorted({*paths, *always, *(entry for entry in entries if entry)})),
-        tuple(sorted(excluding)),
-    )
-
-
-def _covers(pattern: str, path: str) -> bool:
-    pattern = pattern.removesuffix("/**").removesuffix("/*")
-    return any(
-        fnmatch.fnmatch(str(part), pattern)
-        for part in (PurePosixPath(path), *PurePosixPath(path).parents)
-    ) or fnmatch.fnmatch(f"{path}.js", pattern)
 
 
 # Reading values

@@ -581,9 +581,37 @@ def test_files_decides_what_is_shipped_with_what_npm_always_packs(app: Path) -> 
     assert shipped.excluding == ("dist/**/*.map", "dist/**/*.ts")
 
 
-def test_files_that_leave_the_command_out_were_not_meant_for_the_image(app: Path) -> None:
-    written(app, {"files": ["lib"], "scripts": {"start": "node server.js"}})
-    assert read(app).shipped.paths == ()
+@pytest.mark.parametrize(
+    ("package", "files", "taken"),
+    [
+        ({"scripts": {"start": "node server.js"}}, ["lib"], False),
+        ({"scripts": {"start": "node ."}, "main": "server.js"}, ["dist"], False),
+        ({"scripts": {"start": "node ."}, "main": "./dist/server.js"}, ["dist"], True),
+        ({"scripts": {"start": "node ."}}, ["dist"], False),
+        ({"scripts": {"start": "node ."}}, ["index.js"], True),
+        ({"scripts": {"start": "node dist"}}, ["dist/**"], True),
+        ({"scripts": {"start": "node dist"}, "main": "lib/x.js"}, ["dist"], True),
+        ({"scripts": {"start": "node -r ./trace.js dist"}}, ["dist"], False),
+        ({"scripts": {"start": "node -r dotenv/config dist"}}, ["dist"], True),
+        ({"scripts": {"start": "node --env-file=conf/env dist"}}, ["dist"], False),
+        ({"scripts": {"start": "./bin/www"}}, ["dist"], False),
+        ({"scripts": {"start": "node node_modules/x/cli.js"}}, ["dist"], True),
+    ],
+)
+def test_files_that_leave_the_command_out_were_not_meant_for_the_image(
+    app: Path, package: dict[str, Any], files: list[str], taken: bool
+) -> None:
+    shipped = read(written(app, {**package, "files": files})).shipped
+    assert bool(shipped.paths) == taken
+
+
+def test_a_library_whose_main_lies_outside_of_files_is_shipped_as_a_whole(tmp_path: Path) -> None:
+    written(tmp_path, {"workspaces": ["*"]})
+    written(tmp_path / "built", {"files": ["dist"], "main": "dist/index.js"})
+    written(tmp_path / "plain", {"files": ["dist"], "main": "src/index.js"})
+    built, plain = read(tmp_path).workspaces
+    assert "dist" in built.shipped.paths
+    assert plain.shipped.paths == ()
 
 
 @pytest.mark.parametrize(
