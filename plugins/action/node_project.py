@@ -22,7 +22,7 @@ class ActionModule(RootfsAction):
                 "workspace": {"type": "str", "default": ""},
                 "version": {"type": "str", "default": ""},
                 "distribution_version": {"type": "str", "default": ""},
-                "build": {"type": "str", "choices": ["auto", "true", "false"], "default": "auto"},
+                "build": {"type": "list", "elements": "str", "default": ["auto"]},
                 "command_needed": {"type": "bool", "default": True},
             }
         )
@@ -32,7 +32,7 @@ class ActionModule(RootfsAction):
                 workspace=arguments["workspace"],
                 node_range=arguments["version"],
                 distribution_version=arguments["distribution_version"],
-                build=arguments["build"],
+                build=tuple(arguments["build"]),
                 command_needed=arguments["command_needed"],
             ),
         )

@@ -123,22 +123,23 @@ class NodeBuild:
     def build(self, *, offline: bool) -> list[str]:
         """Run the build scripts with the project's own package manager."""
         ran = []
-        for name in self._project["builds"]:
-            directory = (self.prefix / name).resolve()
+        for item in self._project["builds"]:
+            directory = (self.prefix / item["directory"]).resolve()
+            script = item["script"]
             package = node_tree.read(directory)
             told = self._unset()
             told["PATH"] = node_tools.program_path(str(directory), self._path)
-            command = (self._manager.name, "run", "build")
+            command = (self._manager.name, "run", script)
             code, output, errors = self._run(command, directory, told)
             if code:
                 lines = node_tools.cleaned(output, errors)
                 raise StepError(
-                    f"the build script failed (exit code {code}): {package.scripts['build']}",
+                    f"the {script} script failed (exit code {code}): {package.scripts[script]}",
                     package.name,
                     lines,
                     node_tools.script_advice(package.name, lines, offline=offline),
                 )
-            ran.append(f"{package.name} build")
+            ran.append(f"{package.name} {script}")
         return ran
 
     def finish(self, rules: Rules) -> dict[str, Any]:

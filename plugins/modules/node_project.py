@@ -42,10 +42,12 @@ options:
     default: ""
   build:
     description:
-      - Whether the C(build) script runs. V(auto) is where there is one.
-    type: str
-    choices: [auto, "true", "false"]
-    default: auto
+      - The scripts that build it, by name. A package of the repository that the app needs, and
+        that has none of them, is built by its C(build).
+      - V(auto) is C(build) where there is one, V(true) is C(build), V(false) is none.
+    type: list
+    elements: str
+    default: [auto]
   command_needed:
     description:
       - Whether a start script that only a shell can run is an error. Not so where something else
@@ -107,6 +109,6 @@ project:
     node:
       description: >-
         What M(rootfs.builder.node_compile) is told (the package manager and its lock, the
-        workspaces, the directories that are built, what is shipped).
+        workspaces, the scripts that build, what is shipped).
       type: dict
 """

@@ -8,13 +8,14 @@ from __future__ import annotations
 import dataclasses
 import posixpath
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import nodesemver
 from ansible_collections.rootfs.builder.plugins.module_utils import node_arguments
+from ansible_collections.rootfs.builder.plugins.plugin_utils.node_builds import Build, builds
 from ansible_collections.rootfs.builder.plugins.plugin_utils.node_command import (
     NODE,
     UPSTREAM_NODE,
@@ -23,7 +24,6 @@ from ansible_collections.rootfs.builder.plugins.plugin_utils.node_command import
     command_of,
 )
 from ansible_collections.rootfs.builder.plugins.plugin_utils.node_dependencies import (
-    DEPENDENCY_FIELDS,
     check_links,
     compare_lock,
     dependency_warnings,
@@ -73,8 +73,8 @@ class Project:
     ``sources`` is the directory that is copied into the build container, ``directory`` the app's
     below it (``.`` where they are the same). ``toolchain`` is the range of versions of node where
     the distribution's is not among them, ``node`` the path of the one that runs. ``builds`` are
-    the directories whose ``build`` script runs, in this order. ``typescript`` is whether a build
-    may compile TypeScript that nothing reads afterwards.
+    the scripts that build it, in their order. ``typescript`` is whether a build may compile
+    TypeScript that nothing reads afterwards.
     """
 
     name: str
@@ -91,7 +91,7 @@ class Project:
     ports: tuple[str, ...]
     volumes: tuple[str, ...]
     workspaces: tuple[Workspace, ...]
-    builds: tuple[str, ...]
+    builds: tuple[Build, ...]
     scripts_policy: ScriptsPolicy
     manifests: tuple[str, ...]
     shipped: Shipped
@@ -105,14 +105,14 @@ class Request:
 
     ``workspace`` is a name or a directory, ``node_range`` stands in place of engines.node,
     ``distribution_version`` is the version of node that the distribution has, ``build`` one of
-    auto, true and false. Where no command is needed (the inventory names one), a start script
-    that needs a shell is no mistake.
+    auto, true and false, or the names of scripts. Where no command is needed (the inventory names
+    one), a start script that needs a shell is no mistake.
     """
 
     workspace: str = ""
     node_range: str = ""
     distribution_version: str = ""
-    build: str = "auto"
+    build: tuple[str, ...] = ("auto",)
     command_needed: bool = True
 
 
@@ -242,42 +242,6 @@ def _command_warnings(package: Mapping[str, Any], command: Command) -> list[str]
             f" ({', '.join(bins_of(package).values())}): set rootfs_command for that"
         )
     return warnings
-
-
-def builds(place: Place, build: str) -> tuple[str, ...]:
-    """Return the directories whose ``build`` script runs: the packages that the app needs, then
-    the app's own. A root that builds its workspaces itself is asked alone."""
-    if build == "false":
-        return ()
-    own = bool(mapping_of(place.package, "scripts").get("build"))
-    if build == "true" and not own:
-        raise InputError("stack_node_build is true, but there is no build script")
-    if place.app == place.root and own:
-        return (".",)
-    by_name = {text_of(data, "name"): (path, data) for path, data in place.members}
-    starts: Sequence[tuple[Path, Mapping[str, Any]]] = [(place.app, place.package)]
-    if place.app == place.root:
-        starts = place.members
-    ordered: dict[Path, Mapping[str, Any]] = {}
-    entered: set[Path] = set()
-
-    def visit(path: Path, package: Mapping[str, Any]) -> None:
-        if path in entered:
-            return
-        entered.add(path)
-        for field in (*DEPENDENCY_FIELDS, "peerDependencies"):
-            for name in sorted(mapping_of(package, field)):
-                if name in by_name:
-                    visit(*by_name[name])
-        ordered[path] = package
-
-    for start in starts:
-        visit(*start)
-    return tuple(
-        place.relative(path)
-        for path, package in ordered.items()
-        if mapping_of(package, "scripts").get("build")
-    )
 
 
 # Identity

@@ -14,6 +14,8 @@ from ansible_collections.rootfs.builder.plugins.module_utils.node_build import N
 from ansible_collections.rootfs.builder.plugins.module_utils.node_shipped import Rules
 from ansible_collections.rootfs.builder.plugins.module_utils.node_step import StepError
 
+BUILD = {"directory": ".", "script": "build"}
+
 
 class Tools:
     """A container's tools: what they were told, node's semver, and a compiler of TypeScript."""
@@ -184,7 +186,13 @@ def test_scripts_see_nothing_in_place_of_a_secret_that_the_settings_name(
         "cacheFolder: ${HOME}/cache\n"
     )
     tools = Tools()
-    step = build(app, tools, {"HOME": "/root"}, builds=["."], **manager("yarn", "4.5.0"))
+    step = build(
+        app,
+        tools,
+        {"HOME": "/root"},
+        builds=[BUILD],
+        **manager("yarn", "4.5.0"),
+    )
     step.fetch()
     step.scripts(["postinstall"], offline=True)
     step.build(offline=True)
@@ -208,10 +216,10 @@ RULES = Rules(
 
 @pytest.mark.parametrize(
     ("builds", "typescript", "excluded"),
-    [(["."], True, True), (["."], False, False), ([], True, False)],
+    [([BUILD], True, True), ([BUILD], False, False), ([], True, False)],
 )
 def test_typescript_is_left_out_where_a_build_compiled_it_and_nothing_reads_it(
-    app: Path, builds: list[str], typescript: bool, excluded: bool
+    app: Path, builds: list[dict[str, str]], typescript: bool, excluded: bool
 ) -> None:
     step = build(package(app), Tools(), builds=builds, typescript=typescript)
     assert (f"{app}/**/*.ts" in step.finish(RULES)["excluding"]) is excluded
@@ -251,7 +259,7 @@ def installed(app: Path) -> list[str]:
 
 
 def test_a_configuration_is_compiled_once_so_that_no_compiler_is_shipped(next_app: Path) -> None:
-    step = build(next_app, Tools(), builds=["."], typescript=True)
+    step = build(next_app, Tools(), builds=[BUILD], typescript=True)
     assert f"{next_app}/**/*.ts" in step.finish(RULES)["excluding"]
     assert installed(next_app) == ["next"]
     assert (next_app / "next.config.js").is_file()
@@ -263,7 +271,7 @@ def test_a_configuration_that_cannot_be_compiled_keeps_the_compiler_and_what_it_
 ) -> None:
     tools = Tools()
     tools.not_found = ["@/env"]
-    step = build(next_app, tools, builds=["."], typescript=True)
+    step = build(next_app, tools, builds=[BUILD], typescript=True)
     found = step.finish(RULES)
     assert f"{next_app}/**/*.ts" not in found["excluding"]
     assert "**/*.d.ts" in found["dependencies_excluding"]
@@ -276,7 +284,7 @@ def test_a_configuration_that_cannot_be_compiled_keeps_the_compiler_and_what_it_
 
 def test_a_configuration_in_javascript_is_the_one_that_is_read(next_app: Path) -> None:
     (next_app / "next.config.mjs").touch()
-    step = build(next_app, Tools(), builds=["."], typescript=True)
+    step = build(next_app, Tools(), builds=[BUILD], typescript=True)
     assert f"{next_app}/**/*.ts" in step.finish(RULES)["excluding"]
     assert installed(next_app) == ["next"]
     assert not (next_app / "next.config.js").exists()

@@ -490,16 +490,6 @@ def test_a_root_without_a_start_script_names_the_members_that_have_one(shop: Pat
     assert "apps/api, apps/web" in error.hint
 
 
-def test_what_a_member_needs_is_built_before_it_and_nothing_else(shop: Path) -> None:
-    assert read(shop / "apps" / "api").builds == ("packages/base", "packages/lib")
-    assert read(shop / "apps" / "web").builds == ("apps/web",)
-
-
-def test_a_root_with_a_build_script_builds_its_workspaces_itself(shop: Path) -> None:
-    written(shop, {"workspaces": ["apps/*"], "scripts": {"build": "turbo", "start": "node ."}})
-    assert read(shop).builds == (".",)
-
-
 def test_pnpm_names_its_workspaces_in_a_file_of_its_own(tmp_path: Path) -> None:
     written(tmp_path, {}, "pnpm-lock.yaml")
     (tmp_path / "pnpm-workspace.yaml").write_text("packages: ['apps/**']\n")
@@ -535,20 +525,6 @@ def test_a_member_with_a_lock_of_its_own_stands_alone(shop: Path) -> None:
 def test_a_package_json_above_that_knows_nothing_of_the_app_is_not_its_root(tmp_path: Path) -> None:
     (tmp_path / "package.json").write_text("no JSON at all")
     assert read(written(tmp_path / "app", {})).sources == str(tmp_path / "app")
-
-
-# What is built
-
-
-def test_a_build_script_runs_unless_the_inventory_says_no(app: Path) -> None:
-    written(app, {"scripts": {"build": "tsc", "start": "node dist"}})
-    assert read(app).builds == (".",)
-    assert read(app, build="false").builds == ()
-
-
-def test_a_build_that_is_asked_for_needs_a_script(app: Path) -> None:
-    error = refused(written(app, {}), build="true")
-    assert error.what == "stack_node_build is true, but there is no build script"
 
 
 # What is shipped
