@@ -8,6 +8,7 @@ from typing import Any
 
 from ansible_collections.rootfs.builder.plugins.plugin_utils import node_project
 from ansible_collections.rootfs.builder.plugins.plugin_utils.action import RootfsAction
+from ansible_collections.rootfs.builder.plugins.plugin_utils.node_start import Start
 
 
 class ActionModule(RootfsAction):
@@ -23,7 +24,9 @@ class ActionModule(RootfsAction):
                 "version": {"type": "str", "default": ""},
                 "distribution_version": {"type": "str", "default": ""},
                 "build": {"type": "list", "elements": "str", "default": ["auto"]},
-                "command_needed": {"type": "bool", "default": True},
+                "entrypoint": {"type": "list", "elements": "str", "default": []},
+                "command": {"type": "list", "elements": "str", "default": []},
+                "working_directory": {"type": "str", "default": ""},
             }
         )
         project = node_project.read(
@@ -33,7 +36,12 @@ class ActionModule(RootfsAction):
                 node_range=arguments["version"],
                 distribution_version=arguments["distribution_version"],
                 build=tuple(arguments["build"]),
-                command_needed=arguments["command_needed"],
+                start=Start(
+                    entrypoint=tuple(arguments["entrypoint"]),
+                    command=tuple(arguments["command"]),
+                    prefix=arguments["prefix"],
+                    working_directory=arguments["working_directory"],
+                ),
             ),
         )
         facts = node_project.to_facts(project, arguments["prefix"])

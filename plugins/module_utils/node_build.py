@@ -25,11 +25,11 @@ from ansible_collections.rootfs.builder.plugins.module_utils.node_shipped import
     Rules,
     present,
 )
+from ansible_collections.rootfs.builder.plugins.module_utils.node_start import Start
 from ansible_collections.rootfs.builder.plugins.module_utils.node_step import Run, StepError
 from ansible_collections.rootfs.builder.plugins.module_utils.node_tree import Package, Selection
 
 _NETWORK_PROGRAMS = re.compile(r"(^|[;&|]\s*)(npx|pnpx|pnpm dlx|yarn dlx|npm exec)\s")
-_SHEBANG = re.compile(rb"#!\s*(\S+)(?:[ \t]+([^\r\n]*))?")
 
 
 class NodeBuild:
@@ -50,6 +50,7 @@ class NodeBuild:
         self._run_command = run
         self._base = base
         self._app = (prefix / project["directory"]).resolve()
+        self._start = Start(prefix.resolve(), self._app, project)
         manager = project["package_manager"]
         self._manager = node_tools.Manager(
             manager["name"], manager["version"], manager["lock"], manager["lock_version"]
@@ -89,6 +90,7 @@ class NodeBuild:
         node_fetch.check(selection)
         self.warnings += self._engines.unserved(selection.installed)
         node_tree.prune(self.prefix, selection, final=False)
+        self._start.check_dependency()
 
     def scripts(self, hooks: Iterable[str], *, offline: bool) -> list[str]:
         """Run the install scripts of the dependencies, then the project's own ``hooks``."""
@@ -171,7 +173,7 @@ class NodeBuild:
                 f"{package.directory}/{glob}" for glob in (*shipped["excluding"], *excluding)
             }
         return {
-            "command": self._command(selection),
+            "command": self._start.command(),
             "dependencies": [
                 str(path) for path in node_tree.modules_directories(self.prefix, selection)
             ],
@@ -325,61 +327,8 @@ class NodeBuild:
                 return dict(item["shipped"])
         return {"paths": [], "excluding": []}
 
-    def _command(self, selection: Selection) -> list[str]:
-        """Return the command with its program resolved; ``StepError`` where it starts nothing."""
-        command = self._project["command"]
-        arguments = list(command["arguments"])
-        if not arguments:
-            return []
-        node = self._project["node"]
-        if command["program"]:
-            app = selection.packages[self._app]
-            found = node_tree.program(command["program"], app, self.prefix)
-            if found is None:
-                raise StepError(
-                    f"{command['origin']} runs {command['program']}, which no production"
-                    " dependency brings",
-                    hint="set rootfs_command (such as [node, dist/index.js]), or add the package"
-                    " that brings it to dependencies",
-                )
-            return [*_interpreter(found, node), str(found), *arguments[1:]]
-        script = node_tools.script_of(arguments[1:])
-        if arguments[0] == node and script and not _loadable(self._app / script):
-            raise StepError(
-                f"{command['origin']} runs {script}, which is not there after the build",
-                hint="see stack_node_build, or set rootfs_command",
-            )
-        return arguments
-
     def _run(
         self, command: Iterable[str], directory: Path, more: Mapping[str, str]
     ) -> tuple[int, str, str]:
         told = {"PATH": self._path, **self._environment, **more}
         return self._run_command(list(command), str(directory), told)
-
-
-def _interpreter(path: Path, node: str) -> list[str]:
-    with path.open("rb") as stream:
-        head = stream.readline(256)
-    if head.startswith(b"\x7fELF"):
-        return []
-    found = _SHEBANG.match(head)
-    if found is None:
-        return [node]
-    words = [found[1].decode(), *(found[2] or b"").decode().split()]
-    if words[0].endswith("/env"):
-        words = [word for word in words[1:] if word != "-S"]
-    if words[:1] and Path(words[0]).name in ("node", "nodejs"):
-        return [node, *words[1:]]
-    raise StepError(
-        f"{path} is run by {words[0]}, which the image does not have",
-        hint="set rootfs_command to a program of node",
-    )
-
-
-def _loadable(path: Path) -> bool:
-    """Say whether node would find a file by this name (Node.js, modules, LOAD_AS_FILE)."""
-    names = [path, *(path.with_name(path.name + suffix) for suffix in (".js", ".cjs", ".mjs"))]
-    return any(name.is_file() for name in names) or any(
-        (path / name).is_file() for name in ("index.js", "package.json")
-    )

@@ -6,7 +6,7 @@ Standard library alone: this runs in the build container.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 TOOLS = "/opt/rootfs-tools"
@@ -34,11 +34,6 @@ _QUIET = {
 }
 """What keeps programs from asking, reporting or greeting."""
 
-_OPTIONS_WITH_VALUE = {
-    "-C", "-r", "--conditions", "--env-file", "--experimental-loader", "--icu-data-dir",
-    "--import", "--input-type", "--inspect-port", "--loader", "--openssl-config", "--require",
-    "--title",
-}  # fmt: skip
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07]*\x07|\r(?!\n)")
 _NOISE = re.compile(
     r"^(npm (ERR!|error|notice)\s*$|npm (ERR!|error) (A complete log of this run|\s+/\S*_logs/)"
@@ -212,21 +207,6 @@ def program_path(directory: str, base: str) -> str:
             places.append(f"{at}/node_modules/.bin")
         at = at.rpartition("/")[0]
     return ":".join((*places, base))
-
-
-def script_of(arguments: Sequence[str]) -> str | None:
-    """Return the script that node's ``arguments`` name: empty where they carry the program
-    themselves (``-e``), nothing where there is none (node(1), options)."""
-    rest = list(arguments)
-    while rest:
-        option, _, value = rest.pop(0).partition("=")
-        if option in ("-e", "--eval", "-p", "--print", "-pe", "--run", "--test"):
-            return ""
-        if not option.startswith("-"):
-            return option if not value else f"{option}={value}"
-        if option in _OPTIONS_WITH_VALUE and not value and rest:
-            rest.pop(0)
-    return None
 
 
 def cleaned(*outputs: str) -> tuple[str, ...]:

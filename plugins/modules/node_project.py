@@ -48,12 +48,22 @@ options:
     type: list
     elements: str
     default: [auto]
-  command_needed:
+  entrypoint:
+    description: The entry point of the image, where the inventory gives one.
+    type: list
+    elements: str
+    default: []
+  command:
     description:
-      - Whether a start script that only a shell can run is an error. Not so where something else
-        names the command.
-    type: bool
-    default: true
+      - The command of the image, where the inventory gives one. It is read as the start script
+        would be, which then may need a shell; what the image runs is as given.
+    type: list
+    elements: str
+    default: []
+  working_directory:
+    description: Where the image starts, by default in the app's directory.
+    type: str
+    default: ""
 attributes:
   check_mode:
     description: Changes nothing, ever.
@@ -86,7 +96,9 @@ project:
         The range of versions of node where the distribution's is not among them, else empty.
       type: str
     command:
-      description: The command in exec form, as far as it is known before the build.
+      description: >-
+        The command in exec form, as far as it is known before the build; empty where the
+        inventory gives it.
       type: list
       elements: str
     environment:

@@ -20,8 +20,6 @@ from ansible_collections.rootfs.builder.plugins.plugin_utils.node_command import
     NODE,
     UPSTREAM_NODE,
     Command,
-    Member,
-    command_of,
 )
 from ansible_collections.rootfs.builder.plugins.plugin_utils.node_dependencies import (
     check_links,
@@ -35,7 +33,6 @@ from ansible_collections.rootfs.builder.plugins.plugin_utils.node_manager import
     scripts_policy,
 )
 from ansible_collections.rootfs.builder.plugins.plugin_utils.node_manifest import (
-    bins_of,
     mapping_of,
     satisfies,
     scalar,
@@ -44,6 +41,11 @@ from ansible_collections.rootfs.builder.plugins.plugin_utils.node_manifest impor
 from ansible_collections.rootfs.builder.plugins.plugin_utils.node_shipped import (
     Shipped,
     shipped_of,
+)
+from ansible_collections.rootfs.builder.plugins.plugin_utils.node_start import (
+    Start,
+    command_at,
+    start_warnings,
 )
 from ansible_collections.rootfs.builder.plugins.plugin_utils.node_typescript import (
     reads_typescript,
@@ -105,15 +107,14 @@ class Request:
 
     ``workspace`` is a name or a directory, ``node_range`` stands in place of engines.node,
     ``distribution_version`` is the version of node that the distribution has, ``build`` one of
-    auto, true and false, or the names of scripts. Where no command is needed (the inventory names
-    one), a start script that needs a shell is no mistake.
+    auto, true and false, or the names of scripts, ``start`` what the image starts.
     """
 
     workspace: str = ""
     node_range: str = ""
     distribution_version: str = ""
     build: tuple[str, ...] = ("auto",)
-    command_needed: bool = True
+    start: Start = dataclasses.field(default_factory=Start)
 
 
 def read(directory: Path, request: Request = Request()) -> Project:
@@ -131,11 +132,9 @@ def read(directory: Path, request: Request = Request()) -> Project:
     served = findings.take(lambda: _serves(request, wanted))
     node = NODE if served else UPSTREAM_NODE
     build_order = findings.take(lambda: builds(place, request.build)) or ()
-    command = Command()
-    if request.command_needed:
-        built = bool(build_order)
-        command = findings.take(lambda: _command(place, node, built=built)) or command
-        findings.warnings += _command_warnings(package, command)
+    taken = findings.take(lambda: command_at(place, request.start, node, built=bool(build_order)))
+    command = taken or Command()
+    findings.warnings += start_warnings(package, command)
     ports = findings.take(lambda: ports_of(package)) or ()
     volumes = findings.take(lambda: volumes_of(package)) or ()
     if manager is not None and manager.lock.endswith(".json"):
@@ -181,7 +180,8 @@ def read(directory: Path, request: Request = Request()) -> Project:
 def to_facts(project: Project, prefix: str) -> dict[str, Any]:
     """Return what every stack says of a project, and under ``node`` what only this one knows.
 
-    ``prefix`` is where the sources are in the build container and the app is in the image.
+    ``prefix`` is where the sources are in the build container and the app is in the image. A
+    command that the inventory gives is not the project's to say.
     """
     node = dataclasses.asdict(project)
     node["command"]["environment"] = dict(project.command.environment)
@@ -190,7 +190,7 @@ def to_facts(project: Project, prefix: str) -> dict[str, Any]:
     return {
         "context": project.sources,
         "toolchain": project.toolchain,
-        "command": list(project.command.arguments),
+        "command": [] if project.command.given else list(project.command.arguments),
         "environment": {**dict(project.environment), **node["command"]["environment"]},
         "working_directory": posixpath.normpath(posixpath.join(prefix, project.directory)),
         "ports": list(project.ports),
@@ -198,50 +198,6 @@ def to_facts(project: Project, prefix: str) -> dict[str, Any]:
         "labels": dict(project.labels),
         "node": node,
     }
-
-
-def _command(place: Place, node: str, *, built: bool) -> Command:
-    members = [
-        Member(
-            path,
-            place.relative(path),
-            text_of(data, "name"),
-            bool(mapping_of(data, "scripts").get("start")),
-        )
-        for path, data in place.members
-    ]
-    try:
-        return command_of(place.package, place.app, node, members, built=built)
-    except InputError as error:
-        startable = [member.directory for member in members if member.starts]
-        own = mapping_of(place.package, "scripts").get("start")
-        if own or not startable or place.app != place.root:
-            raise
-        raise InputError(
-            f"{error.what}; it is a workspace root",
-            hint=f"set stack_node_workspace to one of {', '.join(startable)}, or rootfs_command",
-        ) from error
-
-
-def _command_warnings(package: Mapping[str, Any], command: Command) -> list[str]:
-    warnings = []
-    scripts = mapping_of(package, "scripts")
-    if command.origin.startswith("scripts.") and scripts.get("prestart"):
-        warnings.append(
-            f"scripts.prestart does not run when the image starts: {scripts['prestart']!r}"
-        )
-    if command.dropped:
-        warnings.append(
-            f"{command.origin} reads an env file, which is not shipped: the image starts without"
-            f" {' '.join(command.dropped)}; set rootfs_env, or give the variables where the image"
-            " runs"
-        )
-    if command.origin == "main" and bins_of(package):
-        warnings.append(
-            f"main ({text_of(package, 'main')}) is started, not bin"
-            f" ({', '.join(bins_of(package).values())}): set rootfs_command for that"
-        )
-    return warnings
 
 
 # Identity

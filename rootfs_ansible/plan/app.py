@@ -30,15 +30,13 @@ _NOT_IN_A_KEY = {
 _NAMES_ONLY = {"rootfs_secrets"}
 _IMAGE_ONLY = {
     # How the image runs and what it is called: nothing that is compiled or harvested knows it.
-    "rootfs_command",
-    "rootfs_entrypoint",
+    # Not so what it starts: a stack checks that it is there, and ships what it needs.
     "rootfs_env",
     "rootfs_image_name",
     "rootfs_image_tag",
     "rootfs_init",
     "rootfs_labels",
     "rootfs_ports",
-    "rootfs_workdir",
 }
 _SYSTEM_ONLY = {"rootfs_packages"}
 

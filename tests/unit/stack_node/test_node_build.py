@@ -67,7 +67,7 @@ def build(app: Path, tools: Tools, base: Mapping[str, str] | None = None, **said
         "node": "/usr/bin/node",
         "node_range": "",
         "package_manager": {"name": "npm", "version": "", "lock": "", "lock_version": ""},
-        "command": {"arguments": [], "program": "", "origin": ""},
+        "command": {"arguments": [], "program": "", "given": False},
         "workspaces": [],
         "builds": [],
         "typescript": False,

@@ -150,13 +150,6 @@ def test_all_that_is_wrong_is_said_at_once(app: Path) -> None:
     )
 
 
-def test_a_start_script_for_a_shell_is_no_mistake_where_the_inventory_names_the_command(
-    app: Path,
-) -> None:
-    written(app, {"scripts": {"start": "tsc && node dist/index.js"}})
-    assert read(app, command_needed=False).command.arguments == ()
-
-
 # node
 
 

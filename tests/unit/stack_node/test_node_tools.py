@@ -99,24 +99,6 @@ def test_a_script_finds_the_executables_of_every_directory_above_it() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "script"),
-    [
-        (["server.js"], "server.js"),
-        (["--inspect", "server.js", "--port", "80"], "server.js"),
-        (["-r", "dotenv/config", "server.js"], "server.js"),
-        (["--require=dotenv/config", "server.js"], "server.js"),
-        (["-e", "console.log(1)"], ""),
-        (["--trace-warnings"], None),
-        (["-r", "dotenv/config"], None),
-    ],
-)
-def test_the_script_is_the_first_word_that_no_option_takes(
-    arguments: list[str], script: str | None
-) -> None:
-    assert node_tools.script_of(arguments) == script
-
-
 # What is shown of a tool's output
 
 
