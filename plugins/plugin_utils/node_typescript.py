@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from ansible_collections.rootfs.builder.plugins.module_utils.node_arguments import LOADS
 from ansible_collections.rootfs.builder.plugins.plugin_utils.node_command import Command
 from ansible_collections.rootfs.builder.plugins.plugin_utils.node_manifest import package_name
 
@@ -17,8 +18,6 @@ _LOADERS = {
     "@swc-node/register", "esbuild-register", "jiti", "sucrase", "ts-node", "tsm", "tsx",
 }  # fmt: skip
 """Packages that teach node to read TypeScript."""
-
-_LOADING = ("-r", "--require", "--import", "--loader", "--experimental-loader")
 
 
 def reads_typescript(command: Command) -> bool:
@@ -40,5 +39,5 @@ def _loaded(words: Sequence[str]) -> Iterator[str]:
     """Yield what options of node load before the program."""
     for option, following in zip(words, [*words[1:], ""], strict=True):
         name, _, joined = option.partition("=")
-        if name in _LOADING:
+        if name in LOADS:
             yield joined or following
