@@ -161,7 +161,7 @@ class _Commands:
         """Return how one of the package's own programs is started."""
         origin = f"bin.{name}"
         try:
-            return self._own_program(self._bins[name], [], origin)
+            return self._own_program(self._bins[name], [], origin, ())
         except NeedsShellError as error:
             raise InputError(f"{origin} {error}, and the image has no shell", hint=_EXAMPLE) from (
                 error
@@ -196,14 +196,14 @@ class _Commands:
         if linked:
             return self._resolve([linked[1], *rest], origin, seen)
         if program in self._bins:
-            return self._own_program(self._bins[program], rest, origin)
+            return self._own_program(self._bins[program], rest, origin, seen)
         if program in node_programs.RUNNERS:
             raise self._elsewhere(" ".join(words), self._named(rest), origin)
         why = node_programs.needs_shell(program, rest)
         if why:
             raise NeedsShellError(why)
         if "/" in program and not program.startswith("@"):
-            return self._own_program(program, rest, origin)
+            return self._own_program(program, rest, origin, seen)
         self._refuse_development(node_programs.packages_of(program), origin)
         advice = (
             "set rootfs_command (such as [node, dist/index.js]), or add the package that brings it"
@@ -247,17 +247,20 @@ class _Commands:
         inner = self.script(name, seen)
         return dataclasses.replace(inner, arguments=(*inner.arguments, *words))
 
-    def _own_program(self, program: str, rest: Sequence[str], origin: str) -> Command:
+    def _own_program(
+        self, program: str, rest: Sequence[str], origin: str, seen: tuple[str, ...]
+    ) -> Command:
         """Return how a program of the app itself starts: as its first line says, where it is
         there before the build."""
         path = plain(program)
         script = path.endswith(_SCRIPT_SUFFIXES)
         there = (self._directory / path).is_file()
         words = node_arguments.interpreter(self._directory / path) if there else None
-        if words and node_arguments.is_node(words[0]):
-            return Command((self._node, *words[1:], path, *rest), origin=origin)
         if words:
-            raise NeedsShellError(f"runs {program}, a program of {words[0]}")
+            runner = Path(words[0]).name
+            if node_programs.needs_shell(runner, words):
+                raise NeedsShellError(f"runs {program}, a program of {words[0]}")
+            return self._resolve([runner, *words[1:], path, *rest], origin, seen)
         if script:
             return Command((self._node, path, *rest), origin=origin)
         if there or program.endswith(".sh"):

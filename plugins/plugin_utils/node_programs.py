@@ -26,9 +26,9 @@ _PACKAGES = {
 """The packages that bring a program of another name."""
 
 _SHELL_PROGRAMS = {
-    ".", "bash", "cd", "cp", "dash", "docker", "echo", "eval", "export", "if", "java", "make",
-    "mkdir", "mv", "perl", "php", "python", "python3", "rm", "ruby", "set", "sh", "sleep",
-    "source", "sudo", "test", "touch", "while", "[",
+    ".", "ash", "bash", "cd", "cp", "dash", "docker", "echo", "eval", "export", "if", "java", "ksh",
+    "make", "mkdir", "mv", "perl", "php", "python", "python3", "rm", "ruby", "set", "sh", "sleep",
+    "source", "sudo", "test", "touch", "while", "zsh", "[",
 }  # fmt: skip
 """Programs that no npm package brings: a command that starts with one needs more than node."""
 

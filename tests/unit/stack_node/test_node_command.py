@@ -296,6 +296,14 @@ def test_a_bin_that_is_a_shell_script_is_refused_without_a_start_script(tmp_path
         command_of({"bin": {"shop": "cli"}}, tmp_path)
 
 
+def test_a_program_of_the_app_may_be_one_of_a_dependencys_interpreter(tmp_path: Path) -> None:
+    executable(tmp_path, "cli.ts", "#!/usr/bin/env tsx\n")
+    command = started("./cli.ts --all", tmp_path, dependencies={"tsx": "*"})
+    assert (command.program, command.arguments) == ("tsx", ("tsx", "cli.ts", "--all"))
+    error = refused("./cli.ts", directory=tmp_path, devDependencies={"tsx": "*"})
+    assert error.what == "scripts.start: tsx is a development dependency, which is not shipped"
+
+
 def test_a_program_that_is_not_there_yet_is_left_to_the_build_container() -> None:
     command = started("./dist/server --all")
     assert (command.program, command.arguments) == ("./dist/server", ("./dist/server", "--all"))
