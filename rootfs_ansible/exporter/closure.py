@@ -7,16 +7,18 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import NamedTuple
 
 from rootfs_ansible.errors import InputError
 from rootfs_ansible.exporter import globs, ldcache, scripts, strings
 from rootfs_ansible.exporter.companions import Companions
 from rootfs_ansible.exporter.dpkg import Installed, PackageDatabase
 from rootfs_ansible.exporter.elf import BinaryFormat, ElfType, binary_format
+from rootfs_ansible.exporter.findings import Findings
 from rootfs_ansible.exporter.foreign import foreign
 from rootfs_ansible.exporter.heads import Heads
+from rootfs_ansible.exporter.interpreters import Interpreters, Script
 from rootfs_ansible.exporter.loader import Loader
+from rootfs_ansible.exporter.nodes import Node, Requester
 from rootfs_ansible.exporter.outputs import Claim, Claims, is_runtime_mount
 from rootfs_ansible.exporter.root import Resolution, Root
 from rootfs_ansible.exporter.status import Status, status
@@ -58,31 +60,6 @@ def closure(
     return _Closing(root, packages, claims, request).run()
 
 
-class _Requester(NamedTuple):
-    """Who reaches a path: ``shipped`` is false for what another fragment ships, ``strict`` true
-    where an output names the file or what led to it."""
-
-    source: str
-    layer: str
-    shipped: bool = True
-    strict: bool = False
-
-
-class _Node(NamedTuple):
-    """A path whose own edges are still to be followed; ``tree``: it is part of what an output
-    holds, so that a link in it to a directory means what is in there."""
-
-    path: ImagePath
-    status: Status
-    by: _Requester
-    tree: bool = False
-
-
-class _Script(NamedTuple):
-    node: _Node
-    shebang: scripts.Shebang
-
-
 class _Closing:
     """A closure in the making."""
 
@@ -98,19 +75,16 @@ class _Closing:
         self._provided = frozenset(request.provided)
         self._build = request.scope is Scope.BUILD
         self._found = Closure()
-        self._queue: deque[_Node] = deque()
-        self._objects: deque[_Node] = deque()
+        self._queue: deque[Node] = deque()
+        self._objects: deque[Node] = deque()
         self._loaded: set[ImagePath] = set()
-        self._scripts: list[_Script] = []
         self._walked: set[ImagePath] = set()
         self._touched: set[ImagePath] = set()
         self._fired: dict[str, bool] = {}
         self._heads = Heads(root)
         self._configured: list[tuple[str, ImagePath]] = []
-        self._satisfied: set[tuple[str, str]] = set()
-        self._missing: dict[tuple[str, str], str] = {}
-        self._excusable: set[tuple[str, str]] = set()
-        self._fatal: set[tuple[str, str]] = set()
+        self._findings = Findings(self._loader)
+        self._interpreters = Interpreters(self._reach, self._is_shipped, self._findings)
 
     def run(self) -> Closure:
         self._omit_foreign()
@@ -127,15 +101,18 @@ class _Closing:
                 self._declare(path, self._claims.claimed[path])
             for path, claim in sorted(self._claims.passed.items()):
                 if claim.output.layer == layer:
-                    by = _Requester(claim.output.by, layer)
+                    by = Requester(claim.output.by, layer)
                     self._arrive(path, by, EdgeKind.DECLARED, _declaration(claim))
             if layer == self._request.seed_layer:
                 for need in sorted(self._request.seeds):
                     self._seed(need)
             self._drain()
-        self._settle_scripts()
+        while self._interpreters.settle():
+            self._drain()
+        self._found.omitted.update(self._interpreters.omissions())
         self._cache_libraries()
-        self._report_missing()
+        self._found.edges.update(self._findings.settle(self._found.entries))
+        self._found.missing += self._findings.lines
         self._report_dropped()
         return self._found
 
@@ -148,14 +125,14 @@ class _Closing:
             self._found.omitted.add(Omission(path.text, "foreign", reason, size))
 
     def _declare(self, path: ImagePath, claim: Claim) -> None:
-        by = _Requester(claim.output.by, claim.output.layer, strict=claim.exact)
+        by = Requester(claim.output.by, claim.output.layer, strict=claim.exact)
         self._edge(by.source, path, EdgeKind.DECLARED, _declaration(claim))
         if path not in self._provided and path not in self._found.entries:
-            self._enter(_Node(path, claim.status, by, tree=True), claim)
+            self._enter(Node(path, claim.status, by, tree=True), claim)
         self._touch(path, by)
 
     def _seed(self, need: Need) -> None:
-        by = _Requester(need.source, self._request.seed_layer)
+        by = Requester(need.source, self._request.seed_layer)
         if self._reach(need.path, by, need.kind, need.detail):
             if need.kind is EdgeKind.ELF and self._loader.is_configured(need.path):
                 self._configured.append((need.source, need.path))
@@ -164,8 +141,9 @@ class _Closing:
                 self._fire(rule, need.path, by)
         # What is needed only through a package is found again from there, or not needed here.
         elif need.direct:
-            self._missing[need.source, need.path.text] = (
-                f"{need.path} of package {need.package} ({need.version}), needed by {need.source}"
+            whose = f"of package {need.package} ({need.version})"
+            self._findings.add(
+                need.source, need.path.text, f"{need.path} {whose}, needed by {need.source}"
             )
 
     # The fixpoint
@@ -181,14 +159,14 @@ class _Closing:
                 if node.path not in self._loaded:
                     self._load(node, is_program=False)
 
-    def _follow(self, node: _Node) -> None:
+    def _follow(self, node: Node) -> None:
         """Follow the edges of one path."""
         if node.status.kind is Kind.SYMLINK:
             self._follow_link(node)
         elif node.status.kind is Kind.FILE:
             self._follow_file(node)
 
-    def _follow_link(self, node: _Node) -> None:
+    def _follow_link(self, node: Node) -> None:
         text = self._root.readlink(node.path)
         target = ImagePath(posixpath.join(node.path.parent.text, text))
         if is_runtime_mount(target):
@@ -199,7 +177,7 @@ class _Closing:
             if target in self._provided:
                 self._arrive(target, by, EdgeKind.SYMLINK, "")
             elif node.by.strict:
-                self._lacks(node.path.text, text, "the target of the link")
+                self._findings.lacks(node.path.text, text, "the target of the link")
             return
         final = resolution.path
         if any(is_runtime_mount(path) for path in (*resolution.links, final)):
@@ -247,7 +225,7 @@ class _Closing:
             if self._is_directory(at) and not is_runtime_mount(at):
                 stack += [at / name for name in reversed(self._root.names(at))]
 
-    def _follow_file(self, node: _Node) -> None:
+    def _follow_file(self, node: Node) -> None:
         claim = self._claims.claimed.get(node.path)
         if claim is not None and claim.made:
             return
@@ -261,18 +239,10 @@ class _Closing:
             else:
                 self._objects.append(node)
         elif node.status.is_program and (line := scripts.shebang(head)) is not None:
-            script = _Script(node, line)
-            if node.by.strict:
-                self._run_strictly(script)
-            else:
-                self._scripts.append(script)
+            self._interpreters.add(Script(node, line))
 
-    def _load(self, node: _Node, *, is_program: bool) -> None:
-        """Follow what the loader takes for an ELF file.
-
-        What a program lacks keeps it from starting. What a library lacks by itself may be there
-        when a program loads it.
-        """
+    def _load(self, node: Node, *, is_program: bool) -> None:
+        """Follow what the loader takes for an ELF file."""
         # A package declares what its files open; a file that no package has can only name it.
         foundling = node.by.shipped and self._packages.owner(node.path) is None
         opened = self._opened(node.path) if foundling else ()
@@ -284,7 +254,7 @@ class _Closing:
                 continue
             by = self._requester(loaded.requester, node)
             self._loaded.add(loaded.real)
-            self._satisfied.add((loaded.requester.text, loaded.soname))
+            self._findings.loads(loaded.requester, loaded.soname)
             is_opened = loaded.requester == node.path and loaded.soname in opened
             detail = f"{loaded.soname} (opened by name)" if is_opened else loaded.soname
             for path in (loaded.found, *loaded.variants):
@@ -295,17 +265,10 @@ class _Closing:
                 self._configured.append((loaded.requester.text, loaded.found))
         for missing in loading.missing:
             if self._requester(missing.requester, node).shipped:
-                reason = f": {missing.reason}" if missing.reason else ""
-                self._lacks(missing.requester.text, missing.soname, f"a library{reason}")
-                told = self._fatal if is_program else self._excusable
-                told.add((missing.requester.text, missing.soname))
+                self._findings.lacks_library(missing, is_program=is_program)
         for version in loading.versions:
             if self._requester(version.requester, node).shipped:
-                self._lacks(
-                    version.requester.text,
-                    f"{version.soname} ({version.version})",
-                    f"a symbol version that {version.provider} lacks",
-                )
+                self._findings.lacks_version(version)
 
     def _cache_libraries(self) -> None:
         """Make /etc/ld.so.cache where shipped libraries lie in directories that only ld.so.conf
@@ -318,7 +281,7 @@ class _Closing:
                 continue
             if ldcache.CACHE in self._provided or not ldcache.is_cacheable(elf.architecture):
                 way = f"the only way to {path.name}, and it cannot be made; give a RUNPATH"
-                self._lacks(requester, ldcache.CACHE.text, way)
+                self._findings.lacks(requester, ldcache.CACHE.text, way)
             else:
                 libraries[ldcache.Cached(path.name, path, elf.architecture)] = reached
                 self._edge(path.text, ldcache.CACHE, EdgeKind.ELF, path.name)
@@ -338,17 +301,17 @@ class _Closing:
             named = strings.library_names(stream)
         return tuple(sorted(named - {*elf.needed, elf.soname}))
 
-    def _requester(self, path: ImagePath, node: _Node) -> _Requester:
+    def _requester(self, path: ImagePath, node: Node) -> Requester:
         """Return ``path``, one of the objects that the loading of ``node`` takes, as requester."""
         if path == node.path:
             return node.by._replace(source=path.text)
         reached = self._found.entries.get(path)
         shipped = reached is not None or path in self._claims.claimed
-        return _Requester(path.text, reached.layer if reached else node.by.layer, shipped)
+        return Requester(path.text, reached.layer if reached else node.by.layer, shipped)
 
     # Reaching a path
 
-    def _reach(self, target: ImagePath, by: _Requester, kind: EdgeKind, detail: str) -> bool:
+    def _reach(self, target: ImagePath, by: Requester, kind: EdgeKind, detail: str) -> bool:
         """Arrive at ``target`` and at every link on the way; say whether there is anything."""
         resolution = self._root.resolve(target)
         if resolution is None:
@@ -361,7 +324,7 @@ class _Closing:
     def _chain(
         self,
         resolution: Resolution,
-        by: _Requester,
+        by: Requester,
         kind: EdgeKind = EdgeKind.SYMLINK,
         detail: str = "",
         target: ImagePath | None = None,
@@ -386,7 +349,7 @@ class _Closing:
     def _arrive(
         self,
         path: ImagePath,
-        by: _Requester,
+        by: Requester,
         kind: EdgeKind,
         detail: str,
         *,
@@ -399,7 +362,7 @@ class _Closing:
         self._touch(path, by)
 
     def _place(
-        self, path: ImagePath, by: _Requester, kind: EdgeKind, detail: str, *, tree: bool
+        self, path: ImagePath, by: Requester, kind: EdgeKind, detail: str, *, tree: bool
     ) -> None:
         if path in self._provided:
             if by.shipped:
@@ -409,7 +372,7 @@ class _Closing:
             self._claims.claimed[path] = drop.claim
             self._edge(by.source, path, kind, detail)
             by = by._replace(layer=drop.claim.output.layer)
-            self._enter(_Node(path, drop.claim.status, by, tree))
+            self._enter(Node(path, drop.claim.status, by, tree))
             return
         claim = self._claims.claimed.get(path)
         if claim is not None or path in self._found.entries:
@@ -427,15 +390,15 @@ class _Closing:
             if package is not None and not self._packages.is_shared(path):
                 self._need(path, package, by, kind, detail)
             if package is not None or not by.shipped:
-                self._walk(_Node(path, found, by, tree))
+                self._walk(Node(path, found, by, tree))
                 return
         if found.special:
-            self._lacks(by.source, path.text, f"{found.special}, which no image holds")
+            self._findings.lacks(by.source, path.text, f"{found.special}, which no image holds")
             return
         self._edge(by.source, path, kind, detail)
-        self._enter(_Node(path, found, by, tree))
+        self._enter(Node(path, found, by, tree))
 
-    def _enter(self, node: _Node, claim: Claim | None = None) -> None:
+    def _enter(self, node: Node, claim: Claim | None = None) -> None:
         self._found.entries[node.path] = Reached(
             node.status,
             node.by.layer,
@@ -452,7 +415,7 @@ class _Closing:
             self._found.entries[path] = replace(reached, kept=True)
 
     def _need(
-        self, path: ImagePath, package: Installed, by: _Requester, kind: EdgeKind, detail: str
+        self, path: ImagePath, package: Installed, by: Requester, kind: EdgeKind, detail: str
     ) -> None:
         if by.shipped:
             self._edge(by.source, path, kind, detail)
@@ -470,7 +433,7 @@ class _Closing:
             direct=by.shipped,
         )
 
-    def _walk(self, node: _Node) -> None:
+    def _walk(self, node: Node) -> None:
         """Follow a path that another fragment ships, for the packages that it leads to."""
         if node.path not in self._walked:
             self._walked.add(node.path)
@@ -479,7 +442,7 @@ class _Closing:
 
     # Companions
 
-    def _touch(self, path: ImagePath, by: _Requester) -> None:
+    def _touch(self, path: ImagePath, by: Requester) -> None:
         """Fire the companion rules of ``path``."""
         if path in self._touched and not by.shipped:
             return
@@ -487,7 +450,7 @@ class _Closing:
         for rule in self._companions.fired_by(path):
             self._fire(rule, path, by._replace(source=path.text, strict=False))
 
-    def _fire(self, rule: Companion, trigger: ImagePath, by: _Requester) -> None:
+    def _fire(self, rule: Companion, trigger: ImagePath, by: Requester) -> None:
         if self._fired.get(rule.name, False) or (rule.name in self._fired and not by.shipped):
             return
         self._fired[rule.name] = by.shipped
@@ -508,7 +471,7 @@ class _Closing:
                 regex = globs.compiled(pattern)
                 if not any(regex.fullmatch(known.text) for known in self._provided):
                     what = f"companion {rule.name}: {rule.reason}"
-                    self._lacks(by.source, pattern, what)
+                    self._findings.lacks(by.source, pattern, what)
 
     def _ships(self, trigger: ImagePath) -> bool:
         """Say whether this fragment has ``trigger``, or a lower one has it for all of them."""
@@ -519,7 +482,7 @@ class _Closing:
         )
 
     def _fires_here(
-        self, rule: Companion, trigger: ImagePath, by: _Requester, paths: list[ImagePath]
+        self, rule: Companion, trigger: ImagePath, by: Requester, paths: list[ImagePath]
     ) -> bool:
         """Say whether a build ships what no package owns of the files of ``rule``.
 
@@ -548,55 +511,6 @@ class _Closing:
         found = self._status(path)
         return found is not None and found.kind is Kind.DIRECTORY
 
-    # Scripts
-
-    def _run_strictly(self, script: _Script) -> None:
-        node, line = script
-        by = node.by._replace(source=node.path.text)
-        if not self._reach(line.interpreter, by, EdgeKind.SHEBANG, str(line)):
-            self._lacks(node.path.text, line.interpreter.text, "an interpreter")
-        if line.interpreter.name == "env" and line.program:
-            choices = scripts.candidates(line.program)
-            present = [path for path in choices if self._is_shipped(path)] + list(choices)
-            if not any(self._reach(path, by, EdgeKind.SHEBANG, str(line)) for path in present):
-                self._lacks(node.path.text, line.program, "an interpreter")
-
-    def _settle_scripts(self) -> None:
-        """Give scripts of a tree the interpreter that the rootfs has, once all else is there."""
-        changed = True
-        while changed:
-            changed = False
-            waiting, self._scripts = self._scripts, []
-            for script in waiting:
-                if self._settle(script):
-                    changed = True
-                else:
-                    self._scripts.append(script)
-            self._drain()
-        for node, line in self._scripts:
-            if node.by.shipped:
-                self._found.omitted.add(
-                    Omission(
-                        node.path.text,
-                        "interpreter",
-                        f"{line.program or line.interpreter} is not in the rootfs; declare it"
-                        " to run this script",
-                    )
-                )
-
-    def _settle(self, script: _Script) -> bool:
-        node, line = script
-        by = node.by._replace(source=node.path.text)
-        if line.interpreter.name != "env":
-            return self._is_shipped(line.interpreter) and self._reach(
-                line.interpreter, by, EdgeKind.SHEBANG, str(line)
-            )
-        for path in scripts.candidates(line.program):
-            if self._is_shipped(path):
-                self._reach(line.interpreter, by, EdgeKind.SHEBANG, str(line))
-                return self._reach(path, by, EdgeKind.SHEBANG, str(line))
-        return False
-
     def _is_shipped(self, path: ImagePath) -> bool:
         """Say whether the rootfs has ``path``, from this fragment or another."""
         resolution = self._root.resolve(path)
@@ -609,27 +523,6 @@ class _Closing:
             or real in self._claims.claimed
             or (need is not None and need.direct)
         )
-
-    # Findings
-
-    def _lacks(self, source: str, what: str, kind: str) -> None:
-        self._missing[source, what] = f"{what} ({kind}), needed by {source}"
-
-    def _report_missing(self) -> None:
-        names: dict[str, list[ImagePath]] = {}
-        for path in self._found.entries:
-            names.setdefault(path.name, []).append(path)
-        for (source, what), line in sorted(self._missing.items(), key=lambda item: item[1]):
-            excused = (source, what) in self._excusable - self._fatal
-            if excused and (source, what) in self._satisfied:
-                continue
-            # A library finds what another shipped file has loaded before, wherever that lies.
-            loadable = [path for path in names.get(what, ()) if self._loader.elf(path)]
-            if excused and loadable:
-                for path in loadable:
-                    self._edge(source, path, EdgeKind.ELF, what)
-                continue
-            self._found.missing.append(line)
 
     def _report_dropped(self) -> None:
         sizes: dict[tuple[ImagePath, str], int] = {}

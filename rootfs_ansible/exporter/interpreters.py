@@ -1,0 +1,89 @@
+"""Interpreters: which scripts of a closure get the program that their first line names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from rootfs_ansible.exporter import scripts
+from rootfs_ansible.exporter.findings import Findings
+from rootfs_ansible.exporter.nodes import Node, Requester
+from rootfs_ansible.model.manifest import EdgeKind, Omission
+from rootfs_ansible.model.path import ImagePath
+
+Reach = Callable[[ImagePath, Requester, EdgeKind, str], bool]
+
+
+class Script(NamedTuple):
+    """A script that is shipped, and its first line."""
+
+    node: Node
+    shebang: scripts.Shebang
+
+    @property
+    def requester(self) -> Requester:
+        """The script itself, as what needs its interpreter."""
+        return self.node.by._replace(source=self.node.path.text)
+
+
+class Interpreters:
+    """The scripts of a closure: ``reach`` ships a path and says whether it is there,
+    ``is_shipped`` says whether the rootfs has one already."""
+
+    def __init__(
+        self, reach: Reach, is_shipped: Callable[[ImagePath], bool], findings: Findings
+    ) -> None:
+        self._reach = reach
+        self._is_shipped = is_shipped
+        self._findings = findings
+        self._waiting: list[Script] = []
+
+    def add(self, script: Script) -> None:
+        """Take ``script``: one that an output names must run, others wait for ``settle``."""
+        if script.node.by.strict:
+            self._require(script)
+        else:
+            self._waiting.append(script)
+
+    def settle(self) -> bool:
+        """Give waiting scripts the interpreter that the rootfs has; say whether any got one."""
+        waiting, self._waiting = self._waiting, []
+        for script in waiting:
+            if not self._settle(script):
+                self._waiting.append(script)
+        return len(self._waiting) < len(waiting)
+
+    def omissions(self) -> Iterator[Omission]:
+        """Yield the shipped scripts that still wait: nothing can run them."""
+        for node, line in self._waiting:
+            if node.by.shipped:
+                yield Omission(
+                    node.path.text,
+                    "interpreter",
+                    f"{line.program or line.interpreter} is not in the rootfs; declare it"
+                    " to run this script",
+                )
+
+    def _require(self, script: Script) -> None:
+        source, line = script.node.path.text, script.shebang
+        by, detail = script.requester, str(line)
+        if not self._reach(line.interpreter, by, EdgeKind.SHEBANG, detail):
+            self._findings.lacks(source, line.interpreter.text, "an interpreter")
+        if line.interpreter.name == "env" and line.program:
+            choices = scripts.candidates(line.program)
+            present = [path for path in choices if self._is_shipped(path)] + list(choices)
+            if not any(self._reach(path, by, EdgeKind.SHEBANG, detail) for path in present):
+                self._findings.lacks(source, line.program, "an interpreter")
+
+    def _settle(self, script: Script) -> bool:
+        line = script.shebang
+        by, detail = script.requester, str(line)
+        if line.interpreter.name != "env":
+            return self._is_shipped(line.interpreter) and self._reach(
+                line.interpreter, by, EdgeKind.SHEBANG, detail
+            )
+        for path in scripts.candidates(line.program):
+            if self._is_shipped(path):
+                self._reach(line.interpreter, by, EdgeKind.SHEBANG, detail)
+                return self._reach(path, by, EdgeKind.SHEBANG, detail)
+        return False
