@@ -267,6 +267,15 @@ class _Claiming:
             )
         made = Status(Kind.DIRECTORY, output.mode, output.uid, output.gid, 0)
         path = self._future(ImagePath(output.directory), output)
+        for above in path.parents():
+            found = self._status(above)
+            if found is not None and found.kind is not Kind.DIRECTORY:
+                what = "a link that leads nowhere" if found.kind is Kind.SYMLINK else "a file"
+                raise InputError(
+                    f"{output.by} declares the directory {output.directory}, but {above} is {what}",
+                    hint="declare a directory elsewhere, or remove what is in its way at the end"
+                    " of the build",
+                )
         if path.text != "/":
             self._claim(path, Claim(output, made, kept=True, made=True))
 
@@ -298,12 +307,7 @@ class _Claiming:
 
     def _future(self, path: ImagePath, output: Output) -> ImagePath:
         """Return ``path``, which need not exist, with the links on the way to it taken."""
-        resolution = self._root.resolve(path)
-        if resolution is not None:
-            return self._real(path, output) or path
-        if path.text == "/":
-            return path
-        return self._future(path.parent, output) / path.name
+        return self._real(path, output) or self._future(path.parent, output) / path.name
 
     def _excluding(self, output: Output, base: ImagePath) -> re.Pattern[str]:
         regex = globs.any_of(globs.absolute(output.excluding, base))

@@ -189,6 +189,37 @@ def test_a_directory_is_made_as_declared(root: Path) -> None:
     ]
 
 
+def test_a_directory_may_lie_behind_links(root: Path) -> None:
+    plant(root, "/run/\n/var/run -> /run\n/bin -> usr/bin\n/usr/bin/\n/data -> srv/v2\n/srv/v2/")
+    declared = ("/var/run/app/cache", "/bin/x", "/data/x")
+    assert exported(root, *(output(directory=path) for path in declared)).tree() == [
+        "/bin -> usr/bin",
+        "/data -> srv/v2",
+        "/run dir 0755",
+        "/run/app dir 0755",
+        "/run/app/cache dir 0755",
+        "/srv dir 0755",
+        "/srv/v2 dir 0755",
+        "/srv/v2/x dir 0755",
+        "/usr dir 0755",
+        "/usr/bin dir 0755",
+        "/usr/bin/x dir 0755",
+        "/var dir 0755",
+        "/var/run -> /run",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("tree", "what"), [("/data x", "a file"), ("/data -> gone", "a link that leads nowhere")]
+)
+def test_a_directory_in_what_is_none_is_refused(root: Path, tree: str, what: str) -> None:
+    plant(root, tree)
+    with pytest.raises(
+        InputError, match=f"test declares the directory /data/x/y, but /data is {what}"
+    ):
+        exported(root, output(directory="/data/x/y"))
+
+
 def test_a_directory_that_everybody_writes_is_refused(root: Path) -> None:
     plant(root, "/x")
     with pytest.raises(InputError, match=r"/data writable by everybody \(mode 0777\)"):
