@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from rootfs_ansible.errors import InputError
-from rootfs_ansible.exporter import globs, ldcache, scripts, strings
+from rootfs_ansible.exporter import globs, ldcache, scripts
 from rootfs_ansible.exporter.companions import Companions
 from rootfs_ansible.exporter.dpkg import Installed, PackageDatabase
 from rootfs_ansible.exporter.elf import BinaryFormat, ElfType, binary_format
@@ -19,6 +19,7 @@ from rootfs_ansible.exporter.heads import Heads
 from rootfs_ansible.exporter.interpreters import Interpreters, Script
 from rootfs_ansible.exporter.loader import Loader
 from rootfs_ansible.exporter.nodes import Node, Requester
+from rootfs_ansible.exporter.opened import OpenedNames
 from rootfs_ansible.exporter.outputs import Claim, Claims, is_runtime_mount
 from rootfs_ansible.exporter.root import Resolution, Root
 from rootfs_ansible.exporter.status import Status, status
@@ -83,6 +84,7 @@ class _Closing:
         self._fired: dict[str, bool] = {}
         self._heads = Heads(root)
         self._configured: list[tuple[str, ImagePath]] = []
+        self._opened_names = OpenedNames(root, packages, self._loader)
         self._findings = Findings(self._loader)
         self._interpreters = Interpreters(self._reach, self._is_shipped, self._findings)
 
@@ -243,10 +245,7 @@ class _Closing:
 
     def _load(self, node: Node, *, is_program: bool) -> None:
         """Follow what the loader takes for an ELF file."""
-        # A package declares what its files open; a file that no package has can only name it.
-        foundling = node.by.shipped and self._packages.owner(node.path) is None
-        opened = self._opened(node.path) if foundling else ()
-        loading = self._loader.load(node.path, opened)
+        loading = self._loader.load(node.path, lambda path: self._opened(path, node))
         self._loaded.add(node.path)
         program = loading.interpreter
         for loaded in (*((program,) if program else ()), *loading.objects):
@@ -255,7 +254,7 @@ class _Closing:
             by = self._requester(loaded.requester, node)
             self._loaded.add(loaded.real)
             self._findings.loads(loaded.requester, loaded.soname)
-            is_opened = loaded.requester == node.path and loaded.soname in opened
+            is_opened = loaded.soname in self._opened(loaded.requester, node)
             detail = f"{loaded.soname} (opened by name)" if is_opened else loaded.soname
             for path in (loaded.found, *loaded.variants):
                 self._reach(path, by, EdgeKind.ELF, detail)
@@ -292,14 +291,13 @@ class _Closing:
             layer = min(layers, key=self._request.layers.index)
             self._found.entries[ldcache.CACHE] = Reached(made, layer, made=True, content=content)
 
-    def _opened(self, path: ImagePath) -> tuple[str, ...]:
-        """Return the libraries that the ELF file at ``path`` names without needing them."""
-        elf = self._loader.elf(path)
-        if elf is None or elf.is_static:
+    def _opened(self, path: ImagePath, node: Node) -> tuple[str, ...]:
+        """Return what ``path``, one of the objects that the loading of ``node`` takes, may open;
+        nothing where another fragment ships it, and what it opens with it."""
+        if path in self._provided:
             return ()
-        with self._root.open(path) as stream:
-            named = strings.library_names(stream)
-        return tuple(sorted(named - {*elf.needed, elf.soname}))
+        shipped = node.by.shipped or self._requester(path, node).shipped
+        return self._opened_names.of(path) if shipped else ()
 
     def _requester(self, path: ImagePath, node: Node) -> Requester:
         """Return ``path``, one of the objects that the loading of ``node`` takes, as requester."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from rootfs_ansible.errors import ClosureError
@@ -174,10 +174,13 @@ class Loader:
             for directory in self._search.system(system)
         )
 
-    def load(self, path: ImagePath, opened: Iterable[str] = ()) -> Loading:
+    def load(
+        self, path: ImagePath, opened: Callable[[ImagePath], Iterable[str]] = lambda _: ()
+    ) -> Loading:
         """Return what is loaded with the program or library at ``path``, breadth first.
 
-        ``opened`` are names that it may pass to dlopen(3); one that is nowhere is not missing.
+        ``opened`` gives the names that an object may pass to dlopen(3); one that is nowhere is
+        not missing.
         Empty for what no loader takes: a static program, an object file, no ELF file at all.
         ``ClosureError`` where nothing is at ``path``.
         """
@@ -200,8 +203,8 @@ class Loader:
             else:
                 missing.append(target)
         for item in space.objects:
-            maybe = opened if item is top else ()
-            for name, must in (*_wanted(item.elf), *((name, False) for name in maybe)):
+            maybe = ((name, False) for name in opened(item.real))
+            for name, must in (*_wanted(item.elf), *maybe):
                 target = self._target(space, item, name)
                 if isinstance(target, _Object):
                     loaded.append(_loaded(item, name, target))

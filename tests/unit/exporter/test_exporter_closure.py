@@ -241,6 +241,28 @@ class TestLibraries:
         built = exported(system, "/app", build=True, into=system.with_name("built"))
         assert built.needs[f"{LIB}/libgss.so.2"] == "libgss2 1.0-1 elf"
 
+    @pytest.mark.parametrize("names", [("a.node", "libb.so"), ("b.node", "liba.so")])
+    def test_a_library_that_comes_with_an_addon_names_libraries_too(
+        self, system: Path, names: tuple[str, str]
+    ) -> None:
+        # Which of the two is looked at first must not matter: their names decide that.
+        addon, bundled = names
+        library(system, f"{LIB}/libgss.so.2")
+        file = library(system, f"/app/{bundled}")
+        file.write_bytes(file.read_bytes() + b"\0libgss.so.2\0")
+        library(system, f"/app/{addon}", [bundled], runpath="$ORIGIN")
+        assert exported(system, "/app").why(f"{LIB}/libgss.so.2") == {
+            f"/app/{bundled} -elf-> libgss.so.2 (opened by name)"
+        }
+
+    def test_what_a_lower_layer_names_came_with_it(self, system: Path) -> None:
+        library(system, f"{LIB}/libgss.so.2", ["libz.so.1"])
+        file = library(system, "/opt/libb.so")
+        file.write_bytes(file.read_bytes() + b"\0libgss.so.2\0")
+        library(system, "/app/a.node", ["libb.so"], runpath="/opt")
+        found = exported(system, "/app", provided=["/opt/libb.so"])
+        assert list(found.paths) == ["/app/a.node"]
+
     def test_what_a_packages_library_names_is_for_the_package_to_declare(
         self, system: Path
     ) -> None:
