@@ -18,9 +18,10 @@ from rootfs_ansible.exporter.foreign import foreign
 from rootfs_ansible.exporter.heads import Heads
 from rootfs_ansible.exporter.interpreters import Interpreters, Script
 from rootfs_ansible.exporter.loader import Loader
+from rootfs_ansible.exporter.mounts import is_mounted, is_runtime_mount
 from rootfs_ansible.exporter.nodes import Node, Requester
 from rootfs_ansible.exporter.opened import OpenedNames
-from rootfs_ansible.exporter.outputs import Claim, Claims, is_runtime_mount
+from rootfs_ansible.exporter.outputs import Claim, Claims
 from rootfs_ansible.exporter.root import Resolution, Root
 from rootfs_ansible.exporter.status import Status, status
 from rootfs_ansible.model.manifest import Edge, EdgeKind, Kind, Need, Omission
@@ -381,6 +382,10 @@ class _Closing:
             return
         found = self._status(path)
         if found is None:
+            return
+        if is_mounted(path):
+            if by.shipped:
+                self._findings.lacks(by.source, path.text, "in what is mounted, not shipped")
             return
         if self._build:
             package = self._packages.owner(path)

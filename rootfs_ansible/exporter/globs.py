@@ -7,6 +7,7 @@ import stat
 from collections.abc import Iterator
 from functools import lru_cache
 
+from rootfs_ansible.exporter.mounts import is_runtime_mount
 from rootfs_ansible.exporter.root import Root
 from rootfs_ansible.model.path import ROOT, ImagePath
 
@@ -56,6 +57,7 @@ def find(root: Root, pattern: str) -> Iterator[ImagePath]:
     A directory that matches stands for all it holds and is not entered. What exists under the
     literal name of the pattern is meant literally. ``*`` and literal names pass through symlinks
     to directories, as in a shell; ``**`` does not, so that no link makes the search endless.
+    No wildcard looks into what the kernel or the engine mounts (/proc, /run).
     """
     literal = ImagePath(pattern)
     if root.lstat(literal) is not None:
@@ -106,6 +108,8 @@ def _below(root: Root, top: ImagePath, pattern: str) -> Iterator[ImagePath]:
 def _names(root: Root, directory: ImagePath) -> tuple[str, ...]:
     resolution = root.resolve(directory)
     if resolution is None or not _is_directory(root, resolution.path):
+        return ()
+    if is_runtime_mount(resolution.path):
         return ()
     return root.names(resolution.path)
 

@@ -10,15 +10,12 @@ from dataclasses import dataclass, field, replace
 from rootfs_ansible.errors import InputError
 from rootfs_ansible.exporter import accounts, globs
 from rootfs_ansible.exporter.dpkg import DOCUMENTATION, Installed, PackageDatabase
+from rootfs_ansible.exporter.mounts import RUNTIME_MOUNTS, is_mounted
 from rootfs_ansible.exporter.root import Root
 from rootfs_ansible.exporter.status import Status, status
 from rootfs_ansible.model.manifest import Kind
 from rootfs_ansible.model.path import ImagePath
 from rootfs_ansible.model.request import ExportRequest, Output, Prune
-
-# What the kernel and the engine mount when the image runs: never part of an image, and a link
-# that leads there (/dev/stdout, /proc/self/fd) means the machine that runs it.
-RUNTIME_MOUNTS = tuple(map(ImagePath, ("/dev", "/proc", "/run", "/sys")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +67,6 @@ class Claims:
             and any(regex.fullmatch(text.text) for text in (*path.parents(), path))
             for top, regex in self._excluded
         )
-
-
-def is_runtime_mount(path: ImagePath) -> bool:
-    """Say whether ``path`` is in what the kernel or the engine mounts when an image runs."""
-    return any(path.is_below(top) for top in RUNTIME_MOUNTS)
 
 
 def claims(root: Root, packages: PackageDatabase, request: ExportRequest) -> Claims:
@@ -139,6 +131,10 @@ class _Claiming:
         for found in globs.find(self._root, output.path):
             real = self._real(found, output)
             if real is None or excluded.fullmatch(real.text):
+                continue
+            if is_mounted(real):
+                if literal:
+                    raise _mounted(output, real)
                 continue
             matched = True
             self._tree(real, output, excluded, exact=literal)
@@ -282,6 +278,9 @@ class _Claiming:
     def _claim(self, path: ImagePath, claim: Claim) -> None:
         if path in self.claims.claimed or path in self.claims.dropped or path.text == "/":
             return
+        # No package has a file there; that its list says so may be the work of the build.
+        if is_mounted(path) and claim.status.kind is not Kind.DIRECTORY:
+            return
         if claim.status.special:
             if path not in self._special:
                 self._special.add(path)
@@ -322,6 +321,14 @@ class _Claiming:
     def _unmatched(self, output: Output, what: str) -> None:
         if not output.optional:
             self.claims.unmatched.append(f"{what} (declared by {output.by}, layer {output.layer})")
+
+
+def _mounted(output: Output, path: ImagePath) -> InputError:
+    return InputError(
+        f"{output.by} declares {output.path}, which is in {path.parents()[1]}: that is mounted"
+        " when an image runs, and what the build has there is not part of one",
+        hint="declare it as a directory to have an empty one, or put the file elsewhere",
+    )
 
 
 def _is_excluded(path: ImagePath, excluded: re.Pattern[str]) -> bool:

@@ -100,6 +100,52 @@ def test_globs(root: Path, pattern: str, expected: str) -> None:
     assert list(exported(root, pattern).paths) == [f"/app/{name}" for name in expected.split()]
 
 
+class TestMounts:
+    """What is in /run, /proc, /dev and /sys of a build is the engine's, or a secret."""
+
+    @pytest.fixture
+    def mounts(self, root: Path) -> Path:
+        return plant(
+            root,
+            """
+            /run/rootfs/npmrc SECRET
+            /run/rootfs/ca.pem CA
+            /var/run -> /run
+            /srv/proc -> /proc
+            /proc/1/environ SECRET=1
+            /app/a.pem a
+            """,
+        )
+
+    @pytest.mark.parametrize(
+        "pattern",
+        ["/**/*.pem", "/**", "/*/rootfs/*", "/*/rootfs/npmrc", "/*/*/environ", "/var/*/**", "/"],
+    )
+    def test_no_glob_and_no_directory_brings_them(self, mounts: Path, pattern: str) -> None:
+        found = exported(mounts, "/app", output(pattern, optional=True))
+        assert not [path for path in found.paths if path.startswith(("/run/", "/proc/"))]
+        assert "/app/a.pem" in found.paths
+
+    @pytest.mark.parametrize("path", ["/run/rootfs", "/var/run/rootfs/npmrc", "/proc/1/environ"])
+    def test_one_that_is_named_is_refused(self, mounts: Path, path: str) -> None:
+        where = "/proc" if path.startswith("/proc") else "/run"
+        with pytest.raises(InputError, match=f"test declares {path}, which is in {where}: that"):
+            exported(mounts, path)
+
+    def test_no_edge_leads_there(self, mounts: Path) -> None:
+        plant(mounts, r"0755 /app/x #!/run/rootfs/npmrc\n")
+        with pytest.raises(ClosureError) as caught:
+            exported(mounts, "/app/x")
+        assert caught.value.details == (
+            "/run/rootfs/npmrc (in what is mounted, not shipped), needed by /app/x",
+        )
+
+    def test_a_package_has_no_file_there(self, mounts: Path) -> None:
+        package(mounts, "odd", "/run/rootfs/npmrc", "/app/a.pem")
+        found = exported(mounts, output(package="odd"))
+        assert [path for path in found.paths if "/dpkg/" not in path] == ["/app/a.pem"]
+
+
 @pytest.mark.parametrize(
     ("excluding", "expected"),
     [
