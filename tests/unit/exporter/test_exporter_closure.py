@@ -609,6 +609,15 @@ class TestCompanions:
             in exported(root, "/usr/bin/node", companions=[rule]).paths
         )
 
+    def test_a_shell_can_be_run_by_its_path(self, system: Path) -> None:
+        # system(3) runs /bin/sh, and the package of the shell has it in /usr/bin.
+        plant(system, "/bin -> usr/bin\n/usr/bin/sh -> dash")
+        library(system, "/usr/bin/dash", program=True)
+        package(system, "dash", "/usr/bin/dash", "/usr/bin/sh")
+        found = exported(system, output(package="dash"))
+        assert "/bin -> usr/bin" in found.tree()
+        assert found.why("/bin") == {"/usr/bin/sh -symlink-> /bin/sh"}
+
     def test_a_companion_brings_its_own_libraries(self, system: Path) -> None:
         library(system, "/usr/lib/plugins/one.so", ["libz.so.1"])
         library(system, "/app/run")
