@@ -130,7 +130,9 @@ def _expression(pattern: str) -> str:
         if wildcard == "*" and literal and parts:
             # Where a name has what follows first leaves the most to the next wildcard, so there
             # is nothing to try again: many stars would take exponential time.
-            found += f"(?>[^/]*?{re.escape(literal)})"
+            # Before "/**/" that is where a name ends with it.
+            end = "(?=/)" if parts[0] == "/**/" else ""
+            found += f"(?>[^/]*?{re.escape(literal)}{end})"
         else:
             found += _MEANING[wildcard] + re.escape(literal)
     return found
