@@ -235,7 +235,12 @@ class _Closing:
         head = self._heads.take(node.path, node.status)
         if binary_format(head) is BinaryFormat.ELF:
             elf = self._loader.elf(node.path)
-            if elf is None or not elf.is_loadable or self._loader.foreign(elf):
+            if elf is None or not elf.is_loadable:
+                return
+            if reason := self._loader.foreign(elf):
+                # One that is not executable, or that only lies in a tree, is data.
+                if node.by.strict and node.status.is_program:
+                    self._findings.lacks(node.by.source, node.path.text, reason)
                 return
             if elf.interpreter or elf.is_pie or elf.type == ElfType.PROGRAM:
                 self._load(node, is_program=True)

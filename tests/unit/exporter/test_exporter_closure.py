@@ -321,6 +321,19 @@ class TestForeign:
         library(system, "/app/firmware.elf", ["libnowhere.so"], machine=183)
         assert list(exported(system, "/app").paths) == ["/app/firmware.elf"]
 
+    def test_a_named_program_must_run_here(self, system: Path) -> None:
+        library(system, "/app/arm", machine=183, program=True)
+        library(system, "/app/alpine", ["libc.musl-x86_64.so.1"], program=True)
+        plant(system, "/usr/bin/tool -> /app/arm")
+        with pytest.raises(ClosureError) as caught:
+            exported(system, "/app/alpine", "/usr/bin/tool")
+        assert caught.value.details == (
+            "/app/alpine (linked to musl, whose loader is not there), needed by test",
+            "/app/arm (made for aarch64), needed by /usr/bin/tool",
+        )
+        (system / "app/arm").chmod(0o644)
+        assert list(exported(system, "/app/arm").paths) == ["/app/arm"]
+
     def test_ours_with_a_library_that_is_nowhere_is_an_error(self, system: Path) -> None:
         library(system, "/app/x.node", ["libnowhere.so"])
         with pytest.raises(ClosureError, match=r"libnowhere\.so"):
