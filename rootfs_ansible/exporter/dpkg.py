@@ -49,6 +49,7 @@ _MADE = {
     "/etc/ssl/certs/*": "ca-certificates",
     "/usr/lib/*/gdk-pixbuf-2.0/*/loaders.cache": "libgdk-pixbuf-2.0-0",
     "/usr/lib/*/gio/modules/giomodule.cache": "libglib2.0-0t64",
+    "/usr/lib/*/graphviz/config*": "libgvc6",
     "/usr/lib/locale/locale-archive": "locales",
     "/usr/share/mime/**": "shared-mime-info",
 }

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from trees import library, plant
+from trees import exported, library, plant
 
 from rootfs_ansible.exporter import globs
 from rootfs_ansible.exporter.companions import Companions, built_in
@@ -40,6 +40,41 @@ def test_every_rule_says_why() -> None:
 )
 def test_a_soname_fires_its_rules(path: str, expected: list[str]) -> None:
     assert fired(path) == expected
+
+
+@pytest.mark.parametrize(
+    ("trigger", "companions"),
+    [
+        ("/usr/bin/git", "/usr/lib/x/gconv/gconv-modules /usr/lib/x/gconv/SJIS.so"),
+        ("/usr/bin/iconv", "/usr/lib/x/gconv/SJIS.so"),
+        ("/usr/bin/xmllint", "/usr/lib/x/gconv/CP1252.so"),
+        (
+            "/usr/lib/x/libgs.so.10",
+            "/usr/share/color/icc/ghostscript/rgb.icc /usr/share/ghostscript/10/Init/gs_init.ps",
+        ),
+        ("/usr/lib/x/libgvc.so.6", "/usr/lib/x/graphviz/config6a /usr/lib/x/graphviz/libgd.so.6"),
+        ("/usr/bin/pandoc", "/usr/share/pandoc/data/abbreviations"),
+        ("/usr/bin/perl", "/usr/lib/x/perl-base/strict.pm"),
+        (
+            "/usr/bin/python3.13",
+            "/usr/lib/python3.13/encodings/ascii.py /usr/lib/python3.13/lib-dynload/_ssl.so"
+            " /usr/lib/python3.13/os.py",
+        ),
+        ("/usr/lib/x/libtesseract.so.5", "/usr/share/tesseract-ocr/5/tessdata/eng.traineddata"),
+    ],
+)
+def test_what_programs_open_by_path_comes_with_them(
+    tmp_path: Path, trigger: str, companions: str
+) -> None:
+    plant(tmp_path, "\n".join([trigger, *companions.split()]))
+    plant(tmp_path, "/usr/lib/python3.13/__pycache__/os.cpython-313.pyc\n/usr/share/else")
+    found = exported(tmp_path, trigger, into=tmp_path / "out")
+    assert list(found.paths) == sorted([trigger, *companions.split()])
+
+
+@pytest.mark.parametrize("library_name", ["libxml2.so.16", "libc.so.6", "libpython3.13.so.1.0"])
+def test_a_library_of_many_programs_brings_no_large_companion(library_name: str) -> None:
+    assert not {"gconv-xmllint", "python"} & set(fired(f"/usr/lib/x/{library_name}"))
 
 
 def test_rules_of_a_request_join_and_replace() -> None:
