@@ -53,13 +53,20 @@ _MADE = {
     "/usr/lib/locale/locale-archive": "locales",
     "/usr/share/mime/**": "shared-mime-info",
 }
+# What only the scripts that install a package call; an image has nothing to install.
+_INSTALLING = {"adduser", "debconf", "ucf"}
+
 _ANY_MADE = globs.any_of(tuple(_MADE))
 
 
 @dataclass(frozen=True, slots=True)
 class Installed:
     """One installed package: ``stanza`` is its record as dpkg wrote it, ``name`` carries the
-    architecture (``libc6:i386``) where that is not the tree's own."""
+    architecture (``libc6:i386``) where that is not the tree's own.
+
+    ``basic``: every Debian system has it. ``library``: it can be there for several architectures
+    (Multi-Arch: same), as a library or a part of one is.
+    """
 
     name: str
     version: str
@@ -68,6 +75,8 @@ class Installed:
     depends: str
     provides: str
     stanza: str
+    basic: bool = False
+    library: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +149,33 @@ class PackageDatabase:
                     break
         return tuple(found.values())
 
+    def parts(self, package: Installed) -> tuple[Installed, ...]:
+        """Return the packages that ``package`` needs to run and that no edge leads to, sorted.
+
+        That are, of all it depends on, packages of data and scripts (Architecture: all) and
+        further ones of its own source, also where libraries are in between; the libraries
+        themselves are found by what loads them. What every system has is not among them: it
+        would bring a shell and the package manager into every image.
+        """
+        found: dict[str, Installed] = {}
+        walked: set[str] = set()
+        waiting = [package]
+        while waiting:
+            at = waiting.pop()
+            if at.name in walked:
+                continue
+            walked.add(at.name)
+            for needed in self.dependencies(at):
+                if needed.basic or needed.name in _INSTALLING:
+                    continue
+                if needed.architecture == "all" or needed.source == package.source:
+                    found[needed.name] = needed
+                elif not needed.library:
+                    continue
+                waiting.append(needed)
+        found.pop(package.name, None)
+        return tuple(found[name] for name in sorted(found))
+
     @cached_property
     def architecture(self) -> str:
         """The architecture of dpkg itself; empty where the tree has no dpkg."""
@@ -185,6 +221,8 @@ class PackageDatabase:
                     depends=f"{fields.get('Pre-Depends', '')},{fields.get('Depends', '')}",
                     provides=fields.get("Provides", ""),
                     stanza=stanza,
+                    basic=fields.get("Essential") == "yes" or fields.get("Priority") == "required",
+                    library=fields.get("Multi-Arch") == "same",
                 )
             )
         return tuple(sorted(found, key=lambda package: package.name))

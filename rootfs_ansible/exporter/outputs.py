@@ -201,7 +201,9 @@ class _Claiming:
             return
         excluded = self._excluding(output, ImagePath("/"))
         matched = set()
-        for part in self._parts(package, set()):
+        own = {part.name: part for part in self._parts(package, set())}
+        needed = {part.name: part for of in own.values() for part in self._packages.parts(of)}
+        for part in (needed | own).values():
             paths = self._packages.files(part)
             above = {path.parent for path in paths}
             for path in paths:

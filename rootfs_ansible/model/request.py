@@ -38,10 +38,11 @@ class Output:
     for all it holds, but for what the globs of ``excluding`` match (relative to the path, or to
     what is before the first wildcard of a glob). Every other character of a glob is literal, and
     a path that exists is meant literally. ``package`` ships a package's files without its
-    documentation; a package that has none stands for those it depends on. ``accounts`` writes
-    /etc/passwd and /etc/group with only these accounts. ``directory`` creates a directory with
-    ``mode``, ``uid`` and ``gid``. ``optional``: matching nothing is no error. ``by`` names who
-    declared it.
+    documentation; a package that has none stands for those it depends on. With it come, of what
+    it depends on, packages of data and scripts, and others of the same source. ``accounts``
+    writes /etc/passwd and /etc/group with only these accounts. ``directory`` creates a directory
+    with ``mode``, ``uid`` and ``gid``. ``optional``: matching nothing is no error. ``by`` names
+    who declared it.
     """
 
     layer: str

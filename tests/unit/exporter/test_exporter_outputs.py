@@ -480,6 +480,61 @@ def test_a_metapackage_stands_for_what_it_depends_on(root: Path) -> None:
     assert [path for path in found.paths if "bin" in path] == ["/usr/bin/real", "/usr/bin/second"]
 
 
+class TestWhatAPackageNeeds:
+    """Of what a package depends on: data, scripts and parts of its own, not every program."""
+
+    @pytest.fixture
+    def tool(self, root: Path) -> Path:
+        """Package tool, which depends on one package of every kind."""
+        for name in ("tool", "tool-data", "tool-core", "fonts", "deep", "sh", "cron", "debconf"):
+            plant(root, f"/usr/share/{name}/file")
+        plant(root, "/usr/lib/libtool.so.1\n/usr/lib/libother.so.2\n/usr/share/drivers/file")
+        needs = "tool-core (= 1), libtool1, sh, cron, debconf (>= 0.5) | debconf-2.0"
+        package(root, "tool", "/usr/share/tool/file", Depends=needs)
+        package(root, "tool-core", "/usr/share/tool-core/file", Source="tool (1)")
+        package(
+            root,
+            "libtool1",
+            "/usr/lib/libtool.so.1",
+            Depends="tool-data, libother2, drivers",
+            Multi_Arch="same",
+            Source="libtool",
+        )
+        # A library's drivers are no part of the tool: Mesa's bring a compiler.
+        package(root, "drivers", "/usr/share/drivers/file", Source="libtool")
+        package(root, "libother2", "/usr/lib/libother.so.2", Depends="fonts", Multi_Arch="same")
+        package(root, "tool-data", "/usr/share/tool-data/file", Architecture="all")
+        package(root, "fonts", "/usr/share/fonts/file", Architecture="all", Depends="deep")
+        package(root, "deep", "/usr/share/deep/file", Architecture="all", Depends="tool, cron")
+        package(root, "sh", "/usr/share/sh/file", Architecture="all", Essential="yes")
+        package(root, "cron", "/usr/share/cron/file")
+        package(root, "debconf", "/usr/share/debconf/file", Architecture="all")
+        return root
+
+    def test_comes_with_it(self, tool: Path) -> None:
+        found = exported(tool, output(package="tool"))
+        assert [path for path in found.paths if path.startswith("/usr/")] == [
+            "/usr/share/deep/file",
+            "/usr/share/fonts/file",
+            "/usr/share/tool/file",
+            "/usr/share/tool-core/file",
+            "/usr/share/tool-data/file",
+        ]
+        assert found.why("/usr/share/deep/file") == {"test -declared-> tool"}
+
+    def test_can_be_left_out(self, tool: Path) -> None:
+        found = exported(tool, output(package="tool", excluding=("/usr/share/fonts",)))
+        assert "/usr/share/fonts/file" not in found.paths
+        assert "/usr/share/deep/file" in found.paths
+
+    def test_may_hold_nothing_but_documentation(self, root: Path) -> None:
+        plant(root, "/usr/bin/git\n/usr/share/doc/git-man/copyright")
+        package(root, "git", "/usr/bin/git", Depends="git-man, gone")
+        package(root, "git-man", "/usr/share/doc/git-man/copyright", Architecture="all")
+        found = exported(root, output(package="git"))
+        assert [path for path in found.paths if "/dpkg/" not in path] == ["/usr/bin/git"]
+
+
 def test_a_package_that_holds_only_documentation_is_an_error(root: Path) -> None:
     plant(root, "/usr/share/doc/x-doc/copyright")
     package(root, "x-doc", "/usr/share/doc/x-doc/copyright")
