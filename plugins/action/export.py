@@ -56,6 +56,11 @@ class ActionModule(RootfsAction):
             "files": len(fragment.entries),
             "needs": sorted({need.package for need in fragment.needs}),
             "omitted": len(fragment.omitted),
+            "warnings": [
+                f"{item.path}: {item.reason}"
+                for item in sorted(fragment.omitted)
+                if item.kind == "program"
+            ],
         }
 
     def _run(self, request: ExportRequest, directory: Path, task_vars: Mapping[str, Any]) -> None:

@@ -87,7 +87,9 @@ class _Closing:
         self._configured: list[tuple[str, ImagePath]] = []
         self._opened_names = OpenedNames(root, packages, self._loader)
         self._findings = Findings(self._loader)
-        self._interpreters = Interpreters(self._reach, self._is_shipped, self._findings)
+        self._interpreters = Interpreters(
+            self._reach, self._is_shipped, self._owner_name, self._findings
+        )
 
     def run(self) -> Closure:
         self._omit_foreign()
@@ -112,7 +114,7 @@ class _Closing:
             self._drain()
         while self._interpreters.settle():
             self._drain()
-        self._found.omitted.update(self._interpreters.omissions())
+        self._report_scripts()
         self._cache_libraries()
         self._found.edges.update(self._findings.settle(self._found.entries))
         self._found.missing += self._findings.lines
@@ -531,6 +533,24 @@ class _Closing:
             or real in self._claims.claimed
             or (need is not None and need.direct)
         )
+
+    def _report_scripts(self) -> None:
+        """Report the scripts that nothing can run, and packages that have no other program."""
+        lacking = self._interpreters.lacking()
+        for path, lack in lacking.items():
+            reason = f"{lack} to run this script"
+            self._found.omitted.add(Omission(path.text, "interpreter", reason))
+        for package, programs in self._claims.programs.items():
+            resolved = [self._root.resolve(path) for path in programs]
+            lacks = [lacking.get(found.path, "") for found in resolved if found is not None]
+            if lacks and all(lacks):
+                reason = f"{lacks[0]} to run any program of package {package}"
+                self._found.omitted.add(Omission(programs[0].text, "program", reason))
+
+    def _owner_name(self, path: ImagePath) -> str:
+        resolution = self._root.resolve(path)
+        owner = self._packages.owner(resolution.path) if resolution else None
+        return owner.name if owner else ""
 
     def _report_dropped(self) -> None:
         sizes: dict[tuple[ImagePath, str], int] = {}

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
 from rootfs_ansible.exporter import scripts
 from rootfs_ansible.exporter.findings import Findings
 from rootfs_ansible.exporter.nodes import Node, Requester
-from rootfs_ansible.model.manifest import EdgeKind, Omission
+from rootfs_ansible.model.manifest import EdgeKind
 from rootfs_ansible.model.path import ImagePath
 
 Reach = Callable[[ImagePath, Requester, EdgeKind, str], bool]
@@ -28,13 +28,18 @@ class Script(NamedTuple):
 
 class Interpreters:
     """The scripts of a closure: ``reach`` ships a path and says whether it is there,
-    ``is_shipped`` says whether the rootfs has one already."""
+    ``is_shipped`` says whether the rootfs has one already, ``owner`` names the package of one."""
 
     def __init__(
-        self, reach: Reach, is_shipped: Callable[[ImagePath], bool], findings: Findings
+        self,
+        reach: Reach,
+        is_shipped: Callable[[ImagePath], bool],
+        owner: Callable[[ImagePath], str],
+        findings: Findings,
     ) -> None:
         self._reach = reach
         self._is_shipped = is_shipped
+        self._owner = owner
         self._findings = findings
         self._waiting: list[Script] = []
 
@@ -53,16 +58,19 @@ class Interpreters:
                 self._waiting.append(script)
         return len(self._waiting) < len(waiting)
 
-    def omissions(self) -> Iterator[Omission]:
-        """Yield the shipped scripts that still wait: nothing can run them."""
-        for node, line in self._waiting:
-            if node.by.shipped:
-                yield Omission(
-                    node.path.text,
-                    "interpreter",
-                    f"{line.program or line.interpreter} is not in the rootfs; declare it"
-                    " to run this script",
-                )
+    def lacking(self) -> dict[ImagePath, str]:
+        """Return the shipped scripts that still wait, each with what is missing to run it."""
+        return {
+            script.node.path: self._lack(script.shebang)
+            for script in self._waiting
+            if script.node.by.shipped
+        }
+
+    def _lack(self, line: scripts.Shebang) -> str:
+        choices = scripts.candidates(line.program) if line.program else (line.interpreter,)
+        owner = next(filter(None, map(self._owner, choices)), "")
+        whose = f" (package {owner})" if owner else ""
+        return f"{line.program or line.interpreter}{whose} is not in the rootfs; declare it"
 
     def _require(self, script: Script) -> None:
         source, line = script.node.path.text, script.shebang

@@ -17,6 +17,10 @@ from rootfs_ansible.model.manifest import Kind
 from rootfs_ansible.model.path import ImagePath
 from rootfs_ansible.model.request import ExportRequest, Output, Prune
 
+# Where packages have programs for users; those for administration (sbin) are no reason to declare
+# a package, and many that hold only data have one.
+_PROGRAMS = {"/bin", "/usr/bin", "/usr/games", "/usr/local/bin"}
+
 
 @dataclass(frozen=True, slots=True)
 class Claim:
@@ -49,13 +53,14 @@ class Claims:
     """What the outputs of a request claim in a tree.
 
     ``passed`` are the links and directories on the way to what an output names, with its name.
-    ``unmatched`` and ``special`` are findings: outputs that match nothing, and paths that no
-    image can hold.
+    ``programs`` are the programs for users of each declared package, by its name. ``unmatched``
+    and ``special`` are findings: outputs that match nothing, and paths that no image can hold.
     """
 
     claimed: dict[ImagePath, Claim] = field(default_factory=dict)
     dropped: dict[ImagePath, Drop] = field(default_factory=dict)
     passed: dict[ImagePath, Claim] = field(default_factory=dict)
+    programs: dict[str, list[ImagePath]] = field(default_factory=dict)
     unmatched: list[str] = field(default_factory=list)
     special: list[str] = field(default_factory=list)
     _excluded: list[tuple[ImagePath, re.Pattern[str]]] = field(default_factory=list)
@@ -216,6 +221,8 @@ class _Claiming:
                     continue
                 self._claim(real, Claim(output, found, kept=found.kind is Kind.DIRECTORY))
                 matched.add(real)
+                if part.name in own and found.kind is not Kind.DIRECTORY:
+                    self._program(real, output)
         for link in self._packages.alternatives():
             resolution = self._root.resolve(link)
             if resolution is None or any(link.is_below(top) for top in DOCUMENTATION):
@@ -224,8 +231,13 @@ class _Claiming:
             found = self._status(real) if real is not None else None
             if real is not None and found is not None and resolution.path in matched:
                 self._claim(real, Claim(output, found))
+                self._program(real, output)
         if not matched:
             self._unmatched(output, f"package {output.package} holds nothing but documentation")
+
+    def _program(self, path: ImagePath, output: Output) -> None:
+        if path.parent.text in _PROGRAMS:
+            self.claims.programs.setdefault(output.package, []).append(path)
 
     def _parts(self, package: Installed, seen: set[str]) -> Iterator[Installed]:
         """Yield ``package``, or where it has no files of its own, what it stands for."""

@@ -535,6 +535,49 @@ class TestWhatAPackageNeeds:
         assert [path for path in found.paths if "/dpkg/" not in path] == ["/usr/bin/git"]
 
 
+class TestProgramsOfAPackage:
+    @pytest.fixture
+    def tool(self, root: Path) -> Path:
+        plant(
+            root,
+            r"""
+            0755 /usr/bin/tool #!/usr/bin/perl\n
+            0755 /usr/share/more/run #!/usr/bin/env perl\n
+            /usr/bin/more -> ../share/more/run
+            0755 /usr/sbin/tool-admin x
+            0755 /usr/bin/perl x
+            """,
+        )
+        names = ("bin/tool", "bin/more", "share/more/run", "sbin/tool-admin")
+        package(root, "tool", *(f"/usr/{name}" for name in names))
+        package(root, "perl-base", "/usr/bin/perl")
+        return root
+
+    def test_none_of_which_can_run(self, tool: Path) -> None:
+        lack = "perl (package perl-base) is not in the rootfs; declare it to run"
+        assert {
+            path: why
+            for path, why in exported(tool, output(package="tool")).omitted.items()
+            if "/doc/" not in path
+        } == {
+            "/usr/bin/tool": f"interpreter: /usr/bin/{lack} this script",
+            "/usr/share/more/run": f"interpreter: {lack} this script",
+            "/usr/bin/more": f"program: {lack} any program of package tool",
+        }
+
+    @pytest.mark.parametrize("more", ["", "/usr/bin/compiled x"])
+    def test_of_which_one_runs(self, tool: Path, more: str) -> None:
+        outputs = [output(package="tool")]
+        if more:
+            plant(tool, f"0755 {more}")
+            package(tool, "tool2", "/usr/bin/tool", more.split()[0])
+            outputs = [output(package="tool2")]
+        else:
+            outputs.append(output(package="perl-base"))
+        found = exported(tool, *outputs)
+        assert not [why for why in found.omitted.values() if why.startswith("program")]
+
+
 def test_a_package_that_holds_only_documentation_is_an_error(root: Path) -> None:
     plant(root, "/usr/share/doc/x-doc/copyright")
     package(root, "x-doc", "/usr/share/doc/x-doc/copyright")
