@@ -14,7 +14,7 @@ from rootfs_ansible.exporter.layers import partition
 from rootfs_ansible.exporter.outputs import claims
 from rootfs_ansible.exporter.records import add_records
 from rootfs_ansible.exporter.root import Root
-from rootfs_ansible.exporter.tar import LayerTar
+from rootfs_ansible.exporter.tar import LayerTar, unwritable
 from rootfs_ansible.model.manifest import Entry, Fragment, Kind, Layer, Omission
 from rootfs_ansible.model.path import ImagePath
 from rootfs_ansible.model.request import ExportRequest
@@ -31,7 +31,8 @@ def export(root: Path, request: ExportRequest, output: Path) -> Fragment:
     ``fragment.json`` into the directory ``output``; return the fragment.
 
     ``ClosureError`` lists everything that is declared or needed and not there; ``InputError``
-    says what is wrong with the request. Nothing is written then.
+    says what is wrong with the request. Nothing is written then. What fails later (a file that
+    changes while it is read, a full disk) leaves layers and no ``fragment.json``.
     """
     tree = Root(root)
     packages = PackageDatabase(tree)
@@ -52,7 +53,7 @@ def export(root: Path, request: ExportRequest, output: Path) -> Fragment:
         )
     shipped = add_records(tree, packages, found, request)
     split = partition(tree, found, request.layers, frozenset(request.provided))
-    output.mkdir(parents=True, exist_ok=True)
+    _make(output)
     writing = _Writing(tree, packages, request, output)
     layers = tuple(writing.layer(name, paths) for name, paths in split.items())
     fragment = Fragment(
@@ -162,9 +163,21 @@ class _Writing:
         return status.mode & ~cleared if status.kind is not Kind.SYMLINK else 0o777
 
 
+def _make(directory: Path) -> None:
+    """Make ``directory``, without the fragment of an earlier export."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / FRAGMENT).unlink(missing_ok=True)
+    except OSError as error:
+        raise unwritable(directory, error) from error
+
+
 def _write(path: Path, fragment: Fragment) -> None:
     """Write ``fragment`` aside, then put it in place."""
     aside = path.with_name(f".{path.name}.new")
-    with aside.open("w", encoding="utf-8", newline="\n") as stream:
-        stream.writelines(fragment.to_text())
-    aside.replace(path)
+    try:
+        with aside.open("w", encoding="utf-8", newline="\n") as stream:
+            stream.writelines(fragment.to_text())
+        aside.replace(path)
+    except OSError as error:
+        raise unwritable(path, error) from error

@@ -29,6 +29,15 @@ _BUFFER = 1 << 20
 _BUFFERS = 3
 
 
+def unwritable(path: Path, error: OSError) -> RootfsError:
+    """Return the error that says that an export cannot write ``path``."""
+    return RootfsError(
+        f"cannot be written: {error.strerror}",
+        where=str(path),
+        hint="free some space there, or choose another output directory",
+    )
+
+
 class LayerTar:
     """One layer being written: entries in the order given, all at the time ``epoch``.
 
@@ -70,7 +79,12 @@ class LayerTar:
         """
         self._stream.write(_header(entry, entry.size, self._epoch))
         digest = hashlib.sha256()
-        if self._stream.copy(handle, entry.size, digest) != entry.size:
+        try:
+            size = self._stream.copy(handle, entry.size, digest)
+        except OSError as error:
+            what = f"cannot be read: {error.strerror}"
+            raise ClosureError(what, where=str(entry.path)) from error
+        if size != entry.size:
             raise ClosureError(
                 "changed while it was read",
                 where=str(entry.path),
@@ -91,7 +105,11 @@ class _Stream:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+        try:
+            self._handle = os.open(path, flags, 0o644)
+        except OSError as error:
+            raise unwritable(path, error) from error
         self._digest = hashlib.sha256()
         self._size = 0
         self._changed = threading.Condition()
@@ -168,11 +186,7 @@ class _Stream:
 
     def _check(self) -> None:
         if self._error is not None:
-            raise RootfsError(
-                f"cannot write the layer: {self._error.strerror}",
-                where=str(self._path),
-                hint="free some space there, or choose another output directory",
-            ) from self._error
+            raise unwritable(self._path, self._error) from self._error
 
     def _drain(self) -> None:
         """Hash and write the full buffers, until the end."""

@@ -42,6 +42,25 @@ def root(tmp_path: Path) -> Path:
     return root
 
 
+@pytest.mark.parametrize(
+    ("there", "where"),
+    [
+        ("/out x", "out"),
+        ("/out/app.tar -> /dev/full", "out/app.tar"),
+        ("/out/app.tar/", "out/app.tar"),
+        ("/out/.fragment.json.new -> /dev/full", "out/fragment.json"),
+        ("/out/fragment.json/x", "out"),
+    ],
+)
+def test_what_cannot_be_written_says_where(
+    root: Path, tmp_path: Path, there: str, where: str
+) -> None:
+    plant(tmp_path / "disk", there)
+    with pytest.raises(RootfsError, match=f"disk/{where}: cannot be written: ") as caught:
+        exported(root, "/app", into=tmp_path / "disk/out")
+    assert "free some space" in caught.value.hint
+
+
 def run(root: Path, request: ExportRequest, directory: Path, **environment: str) -> int:
     directory.mkdir()
     program = zipapp(directory / "exporter.pyz")
