@@ -189,10 +189,16 @@ class _Closing:
             return
         if not node.by.strict and self._claims.excludes(final):
             return
+        is_dropped = final in self._claims.dropped
         self._chain(Resolution(final, resolution.links[1:], resolution.crossed), by)
         if node.tree and self._is_directory(final):
-            for path in self._held_by_link(node.path, final):
+            held = self._dropped_in(final) if is_dropped else self._held_by_link(node.path, final)
+            for path in held:
                 self._arrive(path, by, EdgeKind.SYMLINK, final.text, tree=True)
+
+    def _dropped_in(self, directory: ImagePath) -> list[ImagePath]:
+        """Return what comes back with ``directory``, which a prune rule dropped."""
+        return sorted(path for path in self._claims.dropped if path.is_below(directory))
 
     def _held_by_link(self, link: ImagePath, directory: ImagePath) -> Iterator[ImagePath]:
         """Yield what comes with ``directory`` because ``link`` leads there.

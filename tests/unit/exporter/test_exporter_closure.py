@@ -110,6 +110,28 @@ class TestLinks:
             "/app/node_modules/api",
         ]
 
+    def test_a_link_to_a_pruned_directory_brings_it_back(self, root: Path) -> None:
+        plant(
+            root,
+            """
+            /app/m/binding.gyp
+            /app/m/lib -> deps/js
+            /app/m/deps/js/index.js
+            /app/m/deps/js/more/x.js
+            /app/m/deps/src/x.c
+            """,
+        )
+        rule = Prune("vendored", "sources", "binding.gyp", ("deps/**",))
+        found = exported(root, "/app", prune=[rule])
+        assert list(found.paths) == [
+            "/app/m/binding.gyp",
+            "/app/m/deps/js/index.js",
+            "/app/m/deps/js/more/x.js",
+            "/app/m/lib",
+        ]
+        assert list(found.omitted) == ["/app/m/deps/src"]
+        assert found.why("/app/m/deps/js/more/x.js") >= {"/app/m/lib -symlink-> /app/m/deps/js"}
+
     def test_a_named_link_must_lead_somewhere(self, root: Path) -> None:
         plant(root, "/usr/bin/x -> y")
         with pytest.raises(ClosureError) as caught:
