@@ -192,7 +192,7 @@ class _Closing:
         is_dropped = final in self._claims.dropped
         self._chain(Resolution(final, resolution.links[1:], resolution.crossed), by)
         if node.tree and self._is_directory(final):
-            held = self._dropped_in(final) if is_dropped else self._held_by_link(node.path, final)
+            held = self._dropped_in(final) if is_dropped else self._held_by_link(node, final)
             for path in held:
                 self._arrive(path, by, EdgeKind.SYMLINK, final.text, tree=True)
 
@@ -200,21 +200,25 @@ class _Closing:
         """Return what comes back with ``directory``, which a prune rule dropped."""
         return sorted(path for path in self._claims.dropped if path.is_below(directory))
 
-    def _held_by_link(self, link: ImagePath, directory: ImagePath) -> Iterator[ImagePath]:
-        """Yield what comes with ``directory`` because ``link`` leads there.
+    def _held_by_link(self, node: Node, directory: ImagePath) -> Iterator[ImagePath]:
+        """Yield what comes with ``directory`` because the link ``node`` leads there.
 
         All it holds where no package has it; what packages own where one has it; nothing where
-        several share it (/usr/share), where an output claims part of it, or where the link is
-        in it.
+        an output claims part of it, where the link is in it, or where several packages share it
+        (/usr/share) and no output names the link.
         """
         if (
             directory in self._provided
             or directory in self._claims.claimed
             or directory in self._claims.dropped
             or directory in self._above_claims
-            or link.is_below(directory)
-            or self._packages.is_shared(directory)
+            or node.path.is_below(directory)
         ):
+            return
+        if self._packages.is_shared(directory) and not node.by.strict:
+            if node.by.shipped:
+                reason = f"{directory} is shared by packages; declare what is needed of it"
+                self._found.omitted.add(Omission(node.path.text, "link", reason))
             return
         owned = self._packages.owner(directory) is not None
         for path in self._below(directory):

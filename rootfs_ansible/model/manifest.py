@@ -239,8 +239,9 @@ class Need:
 class Omission:
     """Something under a declared output that is not shipped, or not as it was, and why.
 
-    ``kind`` is ``prune``, ``foreign``, ``interpreter``, ``mode``, ``licence`` or ``program`` (no
-    program of a declared package can run: a build warns of that); ``size`` in bytes.
+    ``kind`` is ``prune``, ``foreign``, ``interpreter``, ``mode``, ``licence``, ``link`` (nothing
+    of the directory that it leads to came with it) or ``program`` (no program of a declared
+    package can run: a build warns of that); ``size`` in bytes.
     """
 
     path: str

@@ -88,6 +88,9 @@ class TestLinks:
         package(root, "b", "/usr/share/b")
         found = exported(root, "/app")
         assert list(found.paths) == ["/app/share", "/app/up"]
+        assert found.omitted == {
+            "/app/share": "link: /usr/share is shared by packages; declare what is needed of it"
+        }
         assert "/usr/share dir 0755" in found.tree()
 
     def test_a_link_to_a_packages_directory_brings_what_the_package_has(self, root: Path) -> None:
@@ -95,6 +98,17 @@ class TestLinks:
         package(root, "libjs-q", "/usr/share/js/q/q.js")
         package(root, "libjs-r", "/usr/share/js/r/r.js")
         assert shipped(exported(root, "/app").paths) == ["/app/www", "/usr/share/js/q/q.js"]
+
+    def test_a_named_link_brings_what_packages_have_there(self, root: Path) -> None:
+        plant(root, "/app/fonts -> /usr/share/fonts\n/usr/share/fonts/a\n/usr/share/fonts/b")
+        plant(root, "/usr/share/fonts/made.cache")
+        package(root, "fonts-a", "/usr/share/fonts/a")
+        package(root, "fonts-b", "/usr/share/fonts/b")
+        assert shipped(exported(root, "/app/fonts").paths) == [
+            "/app/fonts",
+            "/usr/share/fonts/a",
+            "/usr/share/fonts/b",
+        ]
 
     def test_a_link_to_a_directory_of_which_an_output_has_part(self, root: Path) -> None:
         plant(
