@@ -67,21 +67,28 @@ class Interpreters:
         }
 
     def _lack(self, line: scripts.Shebang) -> str:
+        name = line.program or line.interpreter.text
+        if name.endswith("\r"):
+            return f"{name[:-1]}\\r is nowhere: end the first line in LF, without CR,"
         choices = scripts.candidates(line.program) if line.program else (line.interpreter,)
         owner = next(filter(None, map(self._owner, choices)), "")
         whose = f" (package {owner})" if owner else ""
-        return f"{line.program or line.interpreter}{whose} is not in the rootfs; declare it"
+        return f"{name}{whose} is not in the rootfs; declare it"
 
     def _require(self, script: Script) -> None:
         source, line = script.node.path.text, script.shebang
         by, detail = script.requester, str(line)
         if not self._reach(line.interpreter, by, EdgeKind.SHEBANG, detail):
-            self._findings.lacks(source, line.interpreter.text, "an interpreter")
+            self._lacks(source, line.interpreter.text)
         if line.interpreter.name == "env" and line.program:
             choices = scripts.candidates(line.program)
             present = [path for path in choices if self._is_shipped(path)] + list(choices)
             if not any(self._reach(path, by, EdgeKind.SHEBANG, detail) for path in present):
-                self._findings.lacks(source, line.program, "an interpreter")
+                self._lacks(source, line.program)
+
+    def _lacks(self, source: str, name: str) -> None:
+        why = ": the first line ends in CR LF" if name.endswith("\r") else ""
+        self._findings.lacks(source, name.replace("\r", "\\r"), f"an interpreter{why}")
 
     def _settle(self, script: Script) -> bool:
         line = script.shebang

@@ -36,7 +36,7 @@ class Shebang:
 
     def __str__(self) -> str:
         """Render the line as the script has it, arguments left out."""
-        return f"#!{self.interpreter} {self.program}".rstrip()
+        return f"#!{self.interpreter} {self.program}".rstrip(" ")
 
 
 def shebang(head: bytes) -> Shebang | None:
@@ -47,8 +47,9 @@ def shebang(head: bytes) -> Shebang | None:
     line, newline, _ = head[2:FIRST_LINE].partition(b"\n")
     if not newline and len(head) >= FIRST_LINE and not line.strip().count(b" "):
         return None  # the kernel refuses a name that its buffer cuts off
-    words = line.decode("utf-8", "surrogateescape").strip(" \t").split(None, 1)
-    if not words or not words[0].startswith("/"):
+    # Nothing but these two separates: a carriage return is part of the name before it.
+    words = re.split("[ \t]+", line.decode("utf-8", "surrogateescape").strip(" \t"), maxsplit=1)
+    if not words[0].startswith("/"):
         return None
     try:
         interpreter = ImagePath(words[0])
@@ -72,8 +73,7 @@ def candidates(program: str) -> tuple[ImagePath, ...]:
 
 def _program(argument: str) -> str:
     """Return the program in the arguments of env, which the kernel passes as one word."""
-    argument = argument.rstrip(" \t\r")
-    words = argument.split() if argument.startswith(("-", "S")) else [argument]
+    words = argument.split() if argument.startswith("-") else [argument]
     while words:
         word = words.pop(0)
         if word in ("-S", "--split-string", "-i", "-", "--ignore-environment", "-v", "--debug"):

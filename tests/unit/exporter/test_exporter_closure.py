@@ -395,6 +395,25 @@ class TestScripts:
             "lang (an interpreter), needed by /a",
         )
 
+    def test_a_script_whose_lines_end_in_cr_does_not_run(self, root: Path) -> None:
+        plant(root, "0755 /usr/bin/node x\n0755 /usr/bin/env x")
+        (root / "app").mkdir()
+        for name, line in (("a", "#!/usr/bin/node\r\n"), ("b", "#!/usr/bin/env node\r\n")):
+            (root / "app" / name).write_bytes(line.encode())
+            (root / "app" / name).chmod(0o755)
+        with pytest.raises(ClosureError) as caught:
+            exported(root, "/app/a", "/app/b")
+        assert caught.value.details == (
+            "/usr/bin/node\\r (an interpreter: the first line ends in CR LF), needed by /app/a",
+            "node\\r (an interpreter: the first line ends in CR LF), needed by /app/b",
+        )
+        found = exported(root, "/app", "/usr/bin/node")
+        assert found.omitted == {
+            f"/app/{name}": f"interpreter: {what}\\r is nowhere: end the first line in LF, without"
+            " CR, to run this script"
+            for name, what in (("a", "/usr/bin/node"), ("b", "node"))
+        }
+
     def test_no_shell_comes_with_a_stray_script(self, root: Path) -> None:
         plant(
             root,
