@@ -14,6 +14,9 @@ from rootfs_ansible.model.path import ImagePath
 
 VERSION = 1
 
+LARGEST_ID = 2**32 - 2
+"""The highest user and group id of Linux; the one above means "unchanged" to chown(2)."""
+
 
 class _Value(Protocol):
     def to_json(self) -> dict[str, Any]: ...

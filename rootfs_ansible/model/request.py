@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from rootfs_ansible.errors import InputError
 from rootfs_ansible.model.document import Document
-from rootfs_ansible.model.manifest import Need
+from rootfs_ansible.model.manifest import LARGEST_ID, Need
 from rootfs_ansible.model.path import ImagePath
 
 
@@ -68,6 +69,12 @@ class Output:
         for text in (self.path, self.directory):
             if text:
                 ImagePath(text)
+        for name, number in (("uid", self.uid), ("gid", self.gid)):
+            if not 0 <= number <= LARGEST_ID:
+                raise InputError(
+                    f"{self.by} declares {self.directory or self.path} with {name} {number}",
+                    hint=f"a user or group is a number from 0 to {LARGEST_ID}",
+                )
 
     def to_json(self) -> dict[str, Any]:
         """Return the output as a JSON object."""
@@ -97,8 +104,10 @@ class Output:
     def from_json(data: Document) -> Output:
         """Return the output that ``to_json`` wrote; ``InputError`` where it is not one."""
         mode = data.text("mode", "0755")
-        if not mode.isdigit() or int(mode, 10) > 7777 or set(mode) & set("89"):
-            raise InputError(f"not a file mode: {mode!r}")
+        if not re.fullmatch("0?[0-7]{1,4}", mode):
+            raise InputError(
+                f"not a file mode: {mode!r}", hint='write it in octal and in quotes: "0750"'
+            )
         return Output(
             layer=data.text("layer"),
             by=data.text("by"),

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from rootfs_ansible.errors import UntrustedError
-from rootfs_ansible.model.manifest import Entry, Fragment, Kind
+from rootfs_ansible.model.manifest import LARGEST_ID, Entry, Fragment, Kind
 from rootfs_ansible.model.path import ImagePath
 from rootfs_ansible.store.tar import LayerReader, Member
 
@@ -17,8 +17,6 @@ _PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]{0,255}(:[a-z0-9-]{1,64})?")
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+:~_-]{0,255}")
 _ARCHITECTURE = re.compile(r"[a-z0-9-]{0,64}")
 _SHOWN = 50
-_ID_LIMIT = 2**32 - 2
-"""The highest user and group id of Linux; the one above means "unchanged" to chown(2)."""
 
 
 class Findings:
@@ -132,7 +130,7 @@ def _wrong(entry: Entry, entries: Mapping[ImagePath, Entry]) -> Iterator[str]:
         yield "has a name or a link target that is no text"
     if entry.kind is Kind.FILE and entry.mode & 0o6000:
         yield f"has a setuid or setgid bit (mode {entry.mode:04o})"
-    if not (0 <= entry.uid <= _ID_LIMIT and 0 <= entry.gid <= _ID_LIMIT):
+    if not (0 <= entry.uid <= LARGEST_ID and 0 <= entry.gid <= LARGEST_ID):
         yield f"has the owner {entry.uid}:{entry.gid}"
     if entry.kind is not Kind.FILE and entry.sha256:
         yield "is no file, but has a digest"
