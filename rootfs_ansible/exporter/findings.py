@@ -33,7 +33,8 @@ class Findings:
         What a program lacks keeps it from starting. What a library lacks by itself may be there
         when a program loads it.
         """
-        reason = f": {missing.reason}" if missing.reason else ""
+        places = f", searched in {', '.join(missing.searched)}" if missing.searched else ""
+        reason = f": {missing.reason}" if missing.reason else places
         self.lacks(missing.requester.text, missing.soname, f"a library{reason}")
         told = self._fatal if is_program else self._excusable
         told.add((missing.requester.text, missing.soname))

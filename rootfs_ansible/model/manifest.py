@@ -41,7 +41,6 @@ class EdgeKind(StrEnum):
     COMPANION = "companion"
     LICENCE = "licence"
     RECORD = "record"
-    TRACED = "traced"
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,7 @@ def system(root: Path) -> Path:
 
 
 LIB = "/usr/lib/x86_64-linux-gnu"
+SEARCHED = f"searched in /lib/x86_64-linux-gnu, {LIB}, /lib, /usr/lib"
 
 
 def shipped(paths: dict[str, str]) -> list[str]:
@@ -199,9 +200,9 @@ class TestLibraries:
             exported(system, "/app", "/dist")
         assert caught.value.details == (
             "/dist matches nothing (declared by test, layer app)",
-            "libone.so.1 (a library), needed by /app/a.node",
-            "libone.so.1 (a library), needed by /app/b.node",
-            "libtwo.so.2 (a library), needed by /app/b.node",
+            f"libone.so.1 (a library, {SEARCHED}), needed by /app/a.node",
+            f"libone.so.1 (a library, {SEARCHED}), needed by /app/b.node",
+            f"libtwo.so.2 (a library, {SEARCHED}), needed by /app/b.node",
         )
 
     def test_a_missing_interpreter_is_an_error(self, root: Path) -> None:
@@ -242,7 +243,9 @@ class TestLibraries:
         library(system, "/app/lib/libb.so")
         with pytest.raises(ClosureError) as caught:
             exported(system, "/app")
-        assert caught.value.details == ("libb.so (a library), needed by /app/lib/liba.so",)
+        assert caught.value.details == (
+            f"libb.so (a library, {SEARCHED}), needed by /app/lib/liba.so",
+        )
         (system / "app/two").unlink()
         assert "/app/lib/liba.so -elf-> /app/lib/libb.so" in exported(system, "/app").edges
 
