@@ -20,7 +20,7 @@ from rootfs_ansible.model.plan import Plan, Stage
 from rootfs_ansible.model.request import Companion, ExportRequest, Output, Prune, Scope
 from rootfs_ansible.pack.archive import docker_archive, write_oci_archive
 from rootfs_ansible.pack.image import find_image, pack
-from rootfs_ansible.pack.link import link, resolved
+from rootfs_ansible.pack.link import link, resolved, unwritable
 from rootfs_ansible.pack.rootfs import write_directory, write_tar
 from rootfs_ansible.plan.app import Inputs
 from rootfs_ansible.plan.key import stage_key
@@ -181,6 +181,12 @@ class Build:
             prune=_parsed(stack.prune if stage == "compile" else [], Prune.from_json, "prune"),
             companions=_parsed(companions, Companion.from_json, "companions"),
             provided=tuple(entry.path for fragment in lower for entry in fragment.entries),
+            digests=tuple(
+                (entry.path.text, entry.sha256)
+                for fragment in lower
+                for entry in fragment.entries
+                if entry.sha256
+            ),
             recorded=tuple(package.name for fragment in lower for package in fragment.packages),
             seeds=tuple(need for need in self._needs(plan) if need.direct)
             if stage == "system"
@@ -233,6 +239,7 @@ class Build:
         manifest = link(fragments, LAYERS)
         config = self._config({**project, **compiled.facts})
         self._check_programs(config, manifest)
+        self._check_volumes(config, manifest)
         image = pack(self.store, manifest, config, self.tag, self._epoch)
         found = self.store.ref(self.tag)
         if found is not None:
@@ -401,6 +408,18 @@ class Build:
                 where=self.name,
                 hint="name a program of the image in rootfs_command, with its absolute path, or"
                 " ship it: rootfs_packages, rootfs_outputs (rootfs_init: false does without tini)",
+            )
+
+    def _check_volumes(self, config: ImageConfig, manifest: Fragment) -> None:
+        """Refuse a volume that the image's user cannot write, as a lower layer has it already."""
+        closed = unwritable(map(ImagePath, config.volumes), *self._owner(), manifest)
+        if closed:
+            raise LinkError(
+                f"the user of the image ({self.inputs.options['rootfs_user']}) cannot write its"
+                " volumes",
+                where=self.name,
+                details=closed,
+                hint="name directories in rootfs_volumes that no lower layer has, such as /data",
             )
 
     def _volume_paths(self, config: Mapping[str, Any]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,6 +17,8 @@ from rootfs_ansible.exporter.status import Status, status
 from rootfs_ansible.model.manifest import Kind
 from rootfs_ansible.model.path import ImagePath
 from rootfs_ansible.model.request import ExportRequest, Output, Prune
+
+_BLOCK = 1 << 20
 
 # Where packages have programs for users; those for administration (sbin) are no reason to declare
 # a package, and many that hold only data have one.
@@ -110,6 +113,7 @@ class _Claiming:
         self._packages = packages
         self._request = request
         self._layers = set(request.layers)
+        self._digests = dict(request.digests)
         self._complete: set[ImagePath] = set()
         self._special: set[ImagePath] = set()
         self.claims = Claims()
@@ -303,7 +307,28 @@ class _Claiming:
                     f" (declared by {claim.output.by}, layer {claim.output.layer})"
                 )
             return
+        self._check_provided(path, claim)
         self.claims.claimed[path] = claim
+
+    def _check_provided(self, path: ImagePath, claim: Claim) -> None:
+        """Refuse a file that an output names where a lower layer has another one: it would not
+        be shipped, as no layer changes what a lower one has."""
+        digest = self._digests.get(path.text) if claim.exact else None
+        if digest is None or claim.status.kind is not Kind.FILE or claim.status.special:
+            return
+        found = hashlib.sha256()
+        with self._root.open(path) as stream:
+            while block := stream.read(_BLOCK):
+                found.update(block)
+        if found.hexdigest() == digest:
+            return
+        output = claim.output
+        raise InputError(
+            f"{output.by} declares {path} in layer {output.layer}, but a lower layer has another"
+            " file there",
+            hint="ship it under another path and let the app read that, or change it where the"
+            " lower layer is made",
+        )
 
     def _real(self, path: ImagePath, output: Output) -> ImagePath | None:
         """Return ``path`` with the links among its parents taken, which are claimed too."""

@@ -213,8 +213,9 @@ class Companion:
 class ExportRequest:
     """One export: the layers to write (lowest first), their outputs, and what is known.
 
-    ``provided`` are the paths that lower fragments own, ``recorded`` the packages they have
-    records of, ``seeds`` the needs of a build fragment, shipped in layer ``seed_layer``.
+    ``provided`` are the paths that lower fragments own, ``digests`` the SHA-256 of the files among
+    them, ``recorded`` the packages they have records of, ``seeds`` the needs of a build fragment,
+    shipped in layer ``seed_layer``.
     ``epoch`` is the time of every entry, in seconds (SOURCE_DATE_EPOCH).
     """
 
@@ -225,6 +226,7 @@ class ExportRequest:
     prune: tuple[Prune, ...] = ()
     companions: tuple[Companion, ...] = ()
     provided: tuple[ImagePath, ...] = ()
+    digests: tuple[tuple[str, str], ...] = ()
     recorded: tuple[str, ...] = ()
     seeds: tuple[Need, ...] = ()
     seed_layer: str = ""
@@ -239,6 +241,7 @@ class ExportRequest:
             "prune": [rule.to_json() for rule in self.prune],
             "companions": [rule.to_json() for rule in self.companions],
             "provided": [str(path) for path in self.provided],
+            "digests": dict(self.digests),
             "recorded": list(self.recorded),
             "seeds": [need.to_json() for need in self.seeds],
             "seed_layer": self.seed_layer,
@@ -256,6 +259,7 @@ class ExportRequest:
             prune=document.each("prune", Prune.from_json),
             companions=document.each("companions", Companion.from_json),
             provided=document.paths("provided"),
+            digests=tuple(sorted(document.mapping("digests").items())),
             recorded=document.texts("recorded"),
             seeds=document.each("seeds", Need.from_json),
             seed_layer=document.text("seed_layer", ""),

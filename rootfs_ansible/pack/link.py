@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from rootfs_ansible.errors import LinkError
@@ -184,6 +184,26 @@ def resolved(path: ImagePath, entries: Mapping[ImagePath, Entry]) -> ImagePath |
             todo += [part for part in reversed(entry.link.split("/")) if part not in ("", ".")]
             at = ROOT if entry.link.startswith("/") else at.parent
     return at
+
+
+def unwritable(
+    directories: Iterable[ImagePath], uid: int, gid: int, manifest: Fragment
+) -> list[str]:
+    """Return a line for each of ``directories`` that the image has and that the user ``uid`` of
+    group ``gid`` cannot write: whose it is, and of which layer."""
+    entries = {entry.path: entry for entry in manifest.entries}
+    found = []
+    for directory in directories:
+        at = resolved(directory, entries)
+        if at is None or uid == 0:
+            continue
+        entry = entries[at]
+        # The first of the three that fits decides (path_resolution(7)).
+        bit = 0o200 if entry.uid == uid else 0o020 if entry.gid == gid else 0o002
+        if not entry.mode & bit:
+            whose = f"{entry.uid}:{entry.gid}, mode {entry.mode:04o}"
+            found.append(f"{directory} ({whose}, layer {entry.layer})")
+    return found
 
 
 def _bare(package: str) -> str:

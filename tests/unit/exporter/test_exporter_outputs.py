@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from trees import exported, output, package, plant
@@ -298,6 +300,24 @@ def test_accounts_of_a_lower_layer_cannot_change(root: Path) -> None:
     plant(root, "/etc/passwd root:x:0:0:::")
     with pytest.raises(InputError, match="a lower layer has /etc/passwd already"):
         exported(root, output(accounts=("root",)), provided=["/etc/passwd"])
+
+
+def test_a_named_file_of_a_lower_layer_cannot_change(root: Path) -> None:
+    plant(root, "/etc/app.conf changed\n/etc/same.conf x\n/etc/link.conf -> app.conf")
+    known = {
+        "/etc/app.conf": hashlib.sha256(b"first").hexdigest(),
+        "/etc/same.conf": hashlib.sha256(b"x").hexdigest(),
+    }
+    lower: dict[str, Any] = {
+        "provided": [*known, "/etc/link.conf"],
+        "digests": tuple(known.items()),
+    }
+    assert exported(root, "/etc/same.conf", "/etc/link.conf", "/etc/*.conf", **lower).paths == {}
+    with pytest.raises(
+        InputError,
+        match=r"test declares /etc/app\.conf in layer app, but a lower layer has another",
+    ):
+        exported(root, "/etc/app.conf", **lower)
 
 
 def test_modes_are_made_safe(root: Path) -> None:

@@ -12,6 +12,7 @@ from rootfs_ansible.errors import LinkError
 from rootfs_ansible.model.manifest import Edge, EdgeKind, Fragment, Layer, Need, Package
 from rootfs_ansible.model.path import ImagePath
 from rootfs_ansible.pack import link
+from rootfs_ansible.pack.link import unwritable
 
 LAYERS = ("runtime", "system", "dependencies", "app")
 CAIRO = Package("libcairo2", "1.18-1", "amd64", "cairo", "system")
@@ -214,3 +215,30 @@ def test_layers_that_are_not_the_images_are_named(runtime: Fragment, tmp_path: P
         "layer odd is none of the image's: runtime, system, dependencies, app",
         "layer runtime comes from 2 exports",
     )
+
+
+@pytest.mark.parametrize(
+    ("user", "closed"),
+    [
+        ((65532, 65532), []),
+        ((1000, 1000), ["/home/app (65532:65532, mode 0755, layer runtime)"]),
+        ((1000, 65532), ["/home/app (65532:65532, mode 0755, layer runtime)"]),
+        ((0, 0), []),
+    ],
+)
+def test_a_directory_that_the_user_cannot_write_is_named(
+    tmp_path: Path, user: tuple[int, int], closed: list[str]
+) -> None:
+    manifest = export(
+        tmp_path / "runtime",
+        """
+        runtime /home          dir 0755
+        runtime /home/app      dir 0755 65532:65532
+        runtime /tmp           dir 1777
+        runtime /var           dir 0755
+        runtime /var/home      -> ../home
+        """,
+    ).fragment
+    volumes = ("/home/app", "/tmp", "/none")
+    assert unwritable(map(ImagePath, volumes), *user, manifest) == closed
+    assert len(unwritable([ImagePath("/var/home/app")], *user, manifest)) == len(closed)
