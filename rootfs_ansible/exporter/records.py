@@ -7,6 +7,7 @@ import re
 from rootfs_ansible.errors import ClosureError
 from rootfs_ansible.exporter.closure import Closure, Reached
 from rootfs_ansible.exporter.dpkg import DATABASE, Installed, PackageDatabase
+from rootfs_ansible.exporter.mounts import is_mounted
 from rootfs_ansible.exporter.root import Root
 from rootfs_ansible.exporter.status import Status, status
 from rootfs_ansible.model.manifest import Edge, EdgeKind, Kind, Omission, Package
@@ -85,7 +86,7 @@ class _Recording:
         plain = package.name.partition(":")[0]
         copyright_file = DOCUMENTS / plain / "copyright"
         licence = self._root.resolve(copyright_file)
-        if licence is None:
+        if licence is None or is_mounted(licence.path):
             self._found.omitted.add(
                 Omission(
                     copyright_file.text,
@@ -115,7 +116,7 @@ class _Recording:
         self, path: ImagePath, source: ImagePath, layer: str, kind: EdgeKind
     ) -> list[ImagePath]:
         resolution = self._root.resolve(path)
-        if resolution is None:
+        if resolution is None or is_mounted(resolution.path):
             return []
         added = []
         for passed in dict.fromkeys((*resolution.links, *resolution.crossed, resolution.path)):

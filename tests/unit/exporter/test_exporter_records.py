@@ -131,3 +131,19 @@ def test_scanners_find_exactly_these_packages(root: Path) -> None:
         "tool",
     ]
     assert seen["distro"]["id"] == "debian"
+
+
+def test_nothing_that_is_mounted_is_a_licence(tmp_path: Path) -> None:
+    root = plant(
+        tmp_path / "tree",
+        """
+        /run/rootfs/npmrc SECRET
+        /usr/bin/x x
+        /usr/share/doc/x/copyright -> /run/rootfs/npmrc
+        /etc/os-release -> /run/rootfs/npmrc
+        """,
+    )
+    package(root, "x", "/usr/bin/x")
+    found = exported(root, "/usr/bin/x")
+    assert list(found.paths) == ["/usr/bin/x", "/var/lib/dpkg/status.d/x"]
+    assert "/usr/share/doc/x/copyright" in found.omitted
