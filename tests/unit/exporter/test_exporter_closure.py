@@ -689,6 +689,12 @@ class TestCompanions:
         assert "/bin -> usr/bin" in found.tree()
         assert found.why("/bin") == {"/usr/bin/sh -symlink-> /bin/sh"}
 
+    def test_bash_can_be_run_by_its_path(self, system: Path) -> None:
+        plant(system, "/bin -> usr/bin")
+        library(system, "/usr/bin/bash", program=True)
+        found = exported(system, "/usr/bin/bash")
+        assert found.why("/bin") == {"/usr/bin/bash -symlink-> /bin/bash"}
+
     def test_a_companion_brings_its_own_libraries(self, system: Path) -> None:
         library(system, "/usr/lib/plugins/one.so", ["libz.so.1"])
         library(system, "/app/run")
