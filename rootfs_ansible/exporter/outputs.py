@@ -212,7 +212,7 @@ class _Claiming:
         matched = set()
         own = {part.name: part for part in self._parts(package, set())}
         needed = {part.name: part for of in own.values() for part in self._packages.parts(of)}
-        for part in (needed | own).values():
+        for part in (own | needed).values():
             paths = self._packages.files(part)
             above = {path.parent for path in paths}
             for path in paths:
@@ -225,7 +225,9 @@ class _Claiming:
                     continue
                 self._claim(real, Claim(output, found, kept=found.kind is Kind.DIRECTORY))
                 matched.add(real)
-                if part.name in own and found.kind is not Kind.DIRECTORY:
+                # A library is declared for itself, whatever scripts its data comes with.
+                is_asked = part.name in own or not package.library
+                if is_asked and found.kind is not Kind.DIRECTORY:
                     self._program(real, output)
         for link in self._packages.alternatives():
             resolution = self._root.resolve(link)

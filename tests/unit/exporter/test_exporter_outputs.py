@@ -585,6 +585,16 @@ class TestProgramsOfAPackage:
             "/usr/bin/more": f"program: {lack} any program of package tool",
         }
 
+    @pytest.mark.parametrize("kind", ["no", "same"])
+    def test_may_be_those_of_what_it_needs(self, tool: Path, kind: str) -> None:
+        # The programs of postgresql-client are links to a script of postgresql-client-common.
+        plant(tool, "/usr/lib/tool/data\n0755 /usr/bin/wrapped #!/usr/bin/perl")
+        package(tool, "wrapper", "/usr/bin/wrapped", Architecture="all")
+        package(tool, "client", "/usr/lib/tool/data", Depends="wrapper", Multi_Arch=kind)
+        found = exported(tool, output(package="client"))
+        kinds = sorted(item.kind for item in found.fragment.omitted if "/doc/" not in item.path)
+        assert kinds == (["interpreter", "program"] if kind == "no" else ["interpreter"])
+
     @pytest.mark.parametrize("more", ["", "/usr/bin/compiled x"])
     def test_of_which_one_runs(self, tool: Path, more: str) -> None:
         outputs = [output(package="tool")]
