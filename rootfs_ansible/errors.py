@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import tempfile
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -80,6 +82,28 @@ class EngineError(RootfsError):
 
 class BuildError(RootfsError):
     """A playbook run ended without an image."""
+
+
+def of_system(error: OSError) -> RootfsError:
+    """Return what the system refused as an error that a user can act on."""
+    place = "" if error.filename is None else str(error.filename)
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return RootfsError(error.strerror or str(error) or type(error).__name__, where=place)
+    # What is full without a name is a temporary file: they have none.
+    temporary = _temporary()
+    place = place or temporary
+    hint = "free some space there"
+    if place.startswith(temporary):
+        hint += ", or set TMPDIR to a directory that has more"
+    return RootfsError("the disk is full", where=place, hint=hint)
+
+
+def _temporary() -> str:
+    try:
+        return tempfile.gettempdir()
+    except OSError:
+        # Python has tried them all.
+        return "every directory of temporary files"
 
 
 def _descendants(kind: type[RootfsError]) -> list[type[RootfsError]]:

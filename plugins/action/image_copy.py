@@ -12,6 +12,7 @@ from ansible_collections.rootfs.builder.plugins.plugin_utils.engine import (
 )
 
 from rootfs_ansible.drive import container
+from rootfs_ansible.drive.keeper import run_process
 
 SPEC = {
     "image": {"type": "str", "required": True},
@@ -30,6 +31,7 @@ class ActionModule(RootfsAction):
         _, args = self.validate_argument_spec(SPEC)
         changed = container.copy(
             engine_of(task_vars, self._templar),
+            run_process(),
             args["image"],
             args["src"],
             args["name"] or container_of(task_vars, self._templar),

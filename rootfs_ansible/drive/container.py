@@ -171,6 +171,7 @@ def import_root(
 
 def copy(
     engine: Engine,
+    owner: Process,
     image: str,
     source: str,
     name: str,
@@ -181,7 +182,8 @@ def copy(
 ) -> bool:
     """Copy a path of an image, which is pulled if it is absent, into a container; say if it is new.
 
-    With ``check`` nothing is pulled or written.
+    What that takes in the engine belongs to the run of ``owner``. With ``check`` nothing is pulled
+    or written.
     """
     found = engine.image(image)
     if found is None and check:
@@ -190,7 +192,9 @@ def copy(
         if not pull:
             raise EngineError(f"there is no image {image}", where=f"engine {engine.docker_host}")
         found = engine.pull(image)
-    return engine.copy(found.id, source, name, target, check=check)
+    with kept(engine, owner):
+        labels = labels_of(owner)
+    return engine.copy(found.id, source, name, target, labels=labels, check=check)
 
 
 def _put_sources(engine: Engine, name: str, request: Request, sources: Sources) -> None:

@@ -11,8 +11,8 @@ import re
 import struct
 import tarfile
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -23,7 +23,8 @@ from docker import APIClient
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.utils import kwargs_from_env
 
-from rootfs_ansible.errors import EngineError, UntrustedError
+from rootfs_ansible.drive import copied
+from rootfs_ansible.errors import EngineError, of_system
 
 DEFAULT_HOST = "unix:///var/run/docker.sock"
 
@@ -139,12 +140,6 @@ class Engine:
                     )
         return self._known(name)
 
-    def tag(self, image: str, name: str) -> None:
-        """Give the image of that tag or id another tag."""
-        repository, tag = _repository_and_tag(name)
-        with self._calling(f"image {image} was tagged {name}"):
-            self._api.tag(image, repository, tag)
-
     def remove_image(self, name: str) -> None:
         """Remove a tag, and the image if it was the last; nothing happens if there is none."""
         with self._calling(f"image {name} was removed", patient=True):
@@ -174,8 +169,7 @@ class Engine:
     def save(self, name: str, stream: IO[bytes]) -> None:
         """Write the image as a ``docker save`` archive."""
         with self._calling(f"image {name} was saved", patient=True):
-            for chunk in self._api.get_image(name):
-                stream.write(chunk)
+            _drain(self._api.get_image(name), stream)
 
     def import_root(self, archive: Path, tag: str, *, labels: Mapping[str, str]) -> Image:
         """Make an image of one layer, the root file system in ``archive`` (a plain tar).
@@ -184,7 +178,7 @@ class Engine:
         image id everywhere.
         """
         with archive.open("rb") as content:
-            layer = f"sha256:{_sha256(content)}"
+            layer = f"sha256:{copied.sha256(content)}"
         with tempfile.TemporaryFile(prefix="rootfs-image-") as stream:
             with tarfile.open(fileobj=stream, mode="w") as whole:
                 names = _write_configuration(whole, (layer,), tag, labels, self.architecture())
@@ -327,40 +321,38 @@ class Engine:
             self._api.put_archive(container, "/", archive)
 
     def copy(
-        self, image: str, source: str, container: str, target: str, *, check: bool = False
+        self,
+        image: str,
+        source: str,
+        container: str,
+        target: str,
+        *,
+        labels: Mapping[str, str],
+        check: bool = False,
     ) -> bool:
         """Copy a path of an image into a container: it becomes ``target``; say whether it is new.
 
         A directory is merged into one that is there; nothing is written where all of it is there
-        already (times do not count), nor with ``check``. The image is not run.
+        already (times do not count), nor with ``check``. The image is not run: a container that is
+        never started, with ``labels``, gives its files.
         """
         target = posixpath.normpath(target)
         with tempfile.TemporaryFile(prefix="rootfs-copy-") as got:
             with self._calling(f"{source} was copied out of image {image}", patient=True):
                 created = self._api.create_container(
-                    image, entrypoint=["none"], labels={LABEL_PURPOSE: "copy"}
+                    image, entrypoint=["none"], labels={**labels, LABEL_PURPOSE: "copy"}
                 )
                 try:
                     self._save_path(created["Id"], source, got)
                 finally:
                     self._api.remove_container(created["Id"], v=True, force=True)
             with tempfile.TemporaryFile(prefix="rootfs-copy-") as renamed:
-                _rename(got, renamed, target.lstrip("/"))
-                new = not self._members(container, target).items() >= _members(renamed).items()
+                copied.rename(got, renamed, target.lstrip("/"))
+                wanted = copied.members(renamed)
+                new = not self._members(container, target).items() >= wanted.items()
                 if new and not check:
                     self.put(container, posixpath.dirname(target), renamed)
         return new
-
-    def fetch(self, container: str, path: str, destination: Path) -> None:
-        """Copy a file or the files below a directory of a container to ``destination``.
-
-        What comes back is not trusted: anything but files and directories with plain names is an
-        ``UntrustedError``.
-        """
-        with tempfile.TemporaryFile(prefix="rootfs-fetch-") as got:
-            with self._calling(f"{path} was fetched from container {container}", patient=True):
-                self._save_path(container, path, got)
-            _unpack(got, destination, where=f"{path} of container {container}")
 
     def commit(
         self, container: str, tag: str, *, labels: Mapping[str, str], architecture: str = ""
@@ -533,7 +525,12 @@ class Engine:
         except (ConnectionError, TimeoutError) as error:
             raise self._silent(what, error) from error
         except OSError as error:
-            raise EngineError(f"{error} when {what}", where=self._where) from error
+            refused = of_system(error)
+            raise EngineError(
+                f"{refused.what} when {what}",
+                where=refused.where or self._where,
+                hint=refused.hint,
+            ) from error
         finally:
             if self._client is not None:
                 self._client.timeout = self._timeout
@@ -609,14 +606,23 @@ class Engine:
                     self._save_path(container, path, got)
                 except NotFound:
                     return {}
-            _rename(got, renamed, path.lstrip("/"))
-            return _members(renamed)
+            copied.rename(got, renamed, path.lstrip("/"))
+            return copied.members(renamed)
 
     def _save_path(self, container: str, path: str, stream: IO[bytes]) -> None:
         chunks, _ = self._api.get_archive(container, path, chunk_size=_BLOCK)
+        _drain(chunks, stream)
+        stream.seek(0)
+
+
+def _drain(chunks: Generator[bytes], stream: IO[bytes]) -> None:
+    """Write all that the engine sends; where it cannot be written, hang up.
+
+    An engine that still sends a container's files to nobody does not remove the container.
+    """
+    with closing(chunks):
         for chunk in chunks:
             stream.write(chunk)
-        stream.seek(0)
 
 
 def _write_configuration(
@@ -661,68 +667,6 @@ def _repository_and_tag(name: str) -> tuple[str, str]:
 def _content(archive: tarfile.TarFile, name: str) -> bytes:
     content = archive.extractfile(name)
     return content.read() if content is not None else b""
-
-
-def _rename(source: IO[bytes], target: IO[bytes], name: str) -> None:
-    """Write the archive ``source`` with the first part of every name replaced by ``name``."""
-    with (
-        tarfile.open(fileobj=source, mode="r") as old,
-        tarfile.open(fileobj=target, mode="w", format=tarfile.PAX_FORMAT) as new,
-    ):
-        for member in old:
-            member.name = _renamed(member.name, name)
-            if member.islnk():
-                member.linkname = _renamed(member.linkname, name)
-            new.addfile(member, old.extractfile(member) if member.isreg() else None)
-    target.seek(0)
-
-
-def _sha256(stream: IO[bytes]) -> str:
-    digest = hashlib.sha256()
-    while block := stream.read(_BLOCK):
-        digest.update(block)
-    return digest.hexdigest()
-
-
-def _members(stream: IO[bytes]) -> Mapping[str, object]:
-    """Return what each member of an archive is, by name: all that a copy of it has to have."""
-    found: dict[str, object] = {}
-    with tarfile.open(fileobj=stream, mode="r") as archive:
-        for member in archive:
-            content = archive.extractfile(member) if member.isreg() else None
-            digest = _sha256(content) if content else ""
-            owner = (member.uid, member.gid)
-            found[member.name] = (member.type, member.mode, owner, member.linkname, digest)
-    stream.seek(0)
-    return found
-
-
-def _renamed(path: str, name: str) -> str:
-    return "/".join([name, *path.strip("/").split("/")[1:]])
-
-
-def _unpack(stream: IO[bytes], destination: Path, *, where: str) -> None:
-    """Write the files of an archive below ``destination``, which stands for its first name."""
-    refused: list[str] = []
-    with tarfile.open(fileobj=stream, mode="r") as archive:
-        for member in archive:
-            parts = member.name.strip("/").split("/")[1:]
-            if ".." in parts or not (member.isreg() or member.isdir()):
-                refused.append(f"{member.name}: is neither a file nor a directory of its own")
-                continue
-            path = destination.joinpath(*parts)
-            if member.isdir():
-                path.mkdir(parents=True, exist_ok=True)
-                continue
-            path.parent.mkdir(parents=True, exist_ok=True)
-            content = archive.extractfile(member)
-            with path.open("wb") as file:
-                while content is not None and (block := content.read(_BLOCK)):
-                    file.write(block)
-    if refused:
-        raise UntrustedError(
-            "a container sent what it may not send", where=where, details=sorted(refused)
-        )
 
 
 def _text_of(frames: bytes) -> str:

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import uuid
@@ -15,13 +16,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from disks import small_disk
 from relays import Relay
 
 from rootfs_ansible.drive import container, keeper
-from rootfs_ansible.drive.engine import LABEL_KEY, LABEL_OWNER, Engine
+from rootfs_ansible.drive.engine import LABEL_KEY, LABEL_OWNER, LABEL_PURPOSE, Engine
 from rootfs_ansible.drive.keeper import Process
 from rootfs_ansible.drive.sources import Sources
-from rootfs_ansible.errors import EngineError, UntrustedError
+from rootfs_ansible.errors import EngineError
 
 pytestmark = pytest.mark.engine
 
@@ -29,6 +31,7 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 PROGRAMS = Path(sys.executable).parent
 SECRET = "a token that nobody may see"
 MINE = "rootfs.builder.test=engine"
+LABELS = dict([MINE.split("=")])
 
 
 @pytest.fixture
@@ -47,7 +50,7 @@ def name() -> str:
 @pytest.fixture
 def started(engine: Engine, root_image: str, name: str) -> str:
     """A running container on the engine's default network."""
-    engine.start(root_image, name, labels=dict([MINE.split("=")]), environment={"TOKEN": SECRET})
+    engine.start(root_image, name, labels=LABELS, environment={"TOKEN": SECRET})
     return name
 
 
@@ -148,7 +151,7 @@ def test_offline_means_loopback_alone(engine: Engine, started: str) -> None:
 
 
 def test_the_host_network_cannot_be_taken(engine: Engine, root_image: str, name: str) -> None:
-    engine.start(root_image, name, labels=dict([MINE.split("=")]), network="host")
+    engine.start(root_image, name, labels=LABELS, network="host")
     with pytest.raises(EngineError, match="uses the host's own network"):
         engine.disconnect(name)
 
@@ -156,9 +159,9 @@ def test_the_host_network_cannot_be_taken(engine: Engine, root_image: str, name:
 def test_containers_of_a_run_do_not_reach_each_other(
     engine: Engine, root_image: str, name: str
 ) -> None:
-    engine.create_network(name, labels=dict([MINE.split("=")]))
+    engine.create_network(name, labels=LABELS)
     for number in (1, 2):
-        engine.start(root_image, f"{name}-{number}", labels=dict([MINE.split("=")]), network=name)
+        engine.start(root_image, f"{name}-{number}", labels=LABELS, network=name)
     serve = (
         "python3 -c \"import socket; socket.create_server(('', 80)).accept()\" >/dev/null 2>&1 &"
     )
@@ -172,19 +175,19 @@ def test_containers_of_a_run_do_not_reach_each_other(
 def test_a_path_of_an_image_becomes_a_path_of_a_container(
     engine: Engine, started: str, root_image: str
 ) -> None:
-    engine.copy(root_image, "/etc/apt", started, "/opt/x/configuration")
-    engine.copy(root_image, "/etc/passwd", started, "/opt/x/configuration/users")
+    engine.copy(root_image, "/etc/apt", started, "/opt/x/configuration", labels=LABELS)
+    engine.copy(root_image, "/etc/passwd", started, "/opt/x/configuration/users", labels=LABELS)
     same = "diff -r --exclude=users /etc/apt /opt/x/configuration && cmp /etc/passwd"
     assert output(engine, started, f"{same} /opt/x/configuration/users && echo same") == "same\n"
     with pytest.raises(EngineError, match="/no/such"):
-        engine.copy(root_image, "/no/such", started, "/opt/y")
+        engine.copy(root_image, "/no/such", started, "/opt/y", labels=LABELS)
 
 
 def test_a_path_that_is_there_already_is_not_copied_again(
     engine: Engine, started: str, root_image: str
 ) -> None:
     def new(*, check: bool = False) -> bool:
-        return engine.copy(root_image, "/etc/apt", started, "/opt/y", check=check)
+        return engine.copy(root_image, "/etc/apt", started, "/opt/y", labels=LABELS, check=check)
 
     assert new(check=True)
     assert output(engine, started, "ls -A /opt") == ""
@@ -196,19 +199,21 @@ def test_a_path_that_is_there_already_is_not_copied_again(
         assert new(check=True) and new() and not new(), change
 
 
-def test_what_a_container_sends_is_not_trusted(
-    engine: Engine, started: str, tmp_path: Path
+def test_a_full_disk_ends_a_copy_at_once(
+    engine: Engine, started: str, root_image: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    output(engine, started, "mkdir -p /out/a && echo 1 > /out/a/file && echo 2 > /out/other")
-    engine.fetch(started, "/out", tmp_path / "got")
-    assert (tmp_path / "got" / "a" / "file").read_text() == "1\n"
-    output(engine, started, "ln -s /etc/passwd /out/link && mkfifo /out/a/fifo")
-    with pytest.raises(UntrustedError) as refused:
-        engine.fetch(started, "/out", tmp_path / "again")
-    assert refused.value.details == (
-        "out/a/fifo: is neither a file nor a directory of its own",
-        "out/link: is neither a file nor a directory of its own",
+    with small_disk(tmp_path / "full") as full:
+        monkeypatch.setattr(tempfile, "tempdir", str(full))
+        began = time.monotonic()
+        with pytest.raises(EngineError) as failed:
+            engine.copy(root_image, "/usr/bin", started, "/opt/z", labels=LABELS)
+    assert time.monotonic() - began < 60
+    assert failed.value.where == str(full)
+    assert (
+        failed.value.what == f"the disk is full when /usr/bin was copied out of image {root_image}"
     )
+    assert "TMPDIR" in failed.value.hint
+    assert [labels.get(LABEL_PURPOSE) for labels in engine.labelled(MINE)] == [None]
 
 
 # --- images --------------------------------------------------------------------------------------
