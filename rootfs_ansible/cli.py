@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rootfs_ansible import __version__
-from rootfs_ansible.errors import BuildError, RootfsError
+from rootfs_ansible.errors import BuildError, RootfsError, of_system
 
 FORMATS = ("oci", "tar", "dir")
 INTERRUPTED = 130
@@ -26,7 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("--format and --output go together")
     try:
         return int(options.command(options))
-    except RootfsError as error:
+    except (RootfsError, OSError) as caught:
+        error = of_system(caught) if isinstance(caught, OSError) else caught
         print(f"rootfs-ansible: {error}", file=sys.stderr)
         return INTERRUPTED if error.what == "interrupted" else 1
 

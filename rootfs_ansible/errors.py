@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import tempfile
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -99,6 +98,9 @@ def of_system(error: OSError) -> RootfsError:
 
 
 def _temporary() -> str:
+    # Imported here: the exporter, which raises our errors too, runs where Python lacks it.
+    import tempfile
+
     try:
         return tempfile.gettempdir()
     except OSError:

@@ -13,13 +13,13 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 
-from rootfs_ansible.errors import RootfsError
+from rootfs_ansible.errors import RootfsError, of_system
 
 
 class RootfsAction(ActionBase):
     """An action that runs on the controller, whatever the host's connection is.
 
-    The one place that turns a ``RootfsError`` into Ansible's result of a failed task.
+    The one place that turns an error, ours or the system's, into Ansible's result of a failed task.
     """
 
     _supports_check_mode = True
@@ -34,12 +34,18 @@ class RootfsAction(ActionBase):
             with _unwinding():
                 result.update(self.perform(task_vars or {}))
         except RootfsError as error:
-            result.update(failed=True, msg=str(error), error=error.to_json())
+            _fail(result, error)
+        except OSError as error:
+            _fail(result, of_system(error))
         return result
 
     @abstractmethod
     def perform(self, task_vars: Mapping[str, Any]) -> dict[str, Any]:
         """Do the work and return the task's result; raise ``RootfsError`` where it cannot."""
+
+
+def _fail(result: dict[str, Any], error: RootfsError) -> None:
+    result.update(failed=True, msg=str(error), error=error.to_json())
 
 
 class _EndedError(BaseException):
