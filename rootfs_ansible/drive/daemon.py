@@ -70,11 +70,12 @@ class Daemon:
         """Start the engine if it does not answer, and wait until it does; say whether it had to.
 
         What a killed engine left (pid file, sockets, a containerd without its engine) is removed
-        first. It outlives the caller. ``storage_driver`` is by default overlay2, and vfs where
-        the file system does not carry that.
+        first. One that runs is waited for, never ended: it holds containers of others. It outlives
+        the caller. ``storage_driver`` is by default overlay2, and vfs where the file system does
+        not carry that.
         """
         with self._alone():
-            if answers(self.docker_host):
+            if answers(self.docker_host) or self._awaited():
                 return False
             if os.geteuid() != 0:
                 raise EngineError("only root can start a container engine")
@@ -108,6 +109,24 @@ class Daemon:
                 os.kill(pid, signal.SIGTERM)
                 _wait(lambda: not self.pid(), _STOP)
             return self._clear() or bool(pid)
+
+    def _awaited(self) -> bool:
+        """Wait for the answer of an engine that runs; say whether there is one, and it came."""
+        pid = self.pid()
+        if not pid:
+            return False
+        _wait(lambda: answers(self.docker_host) or self.pid() != pid, _START)
+        if answers(self.docker_host):
+            return True
+        if self.pid() == pid:
+            raise EngineError(
+                f"the private engine runs (process {pid}) and does not answer; its log is"
+                f" {self._log}",
+                where=str(self.directory),
+                hint="wait if the machine is busy; or end it, with all that runs in it: make"
+                " engine-stop, or the role rootfs.builder.engine with engine_state: stopped",
+            )
+        return False
 
     def _launch(self, driver: str) -> str | None:
         """Start the engine; return nothing when it answers, or its log when it has ended."""

@@ -28,6 +28,7 @@ from pathlib import Path
 from rootfs_ansible.drive import daemon
 from rootfs_ansible.drive.daemon import Daemon, answers, find
 from rootfs_ansible.drive.engine import Engine
+from rootfs_ansible.errors import EngineError
 own = Daemon(Path(sys.argv[1]))
 def version():
     return Engine(own.docker_host).ping()
@@ -123,14 +124,40 @@ chroot.communicate()
 
 @needs_root
 @pytest.mark.engine
-def test_an_engine_that_hangs_is_replaced(directory: Path) -> None:
+def test_an_engine_that_is_busy_is_waited_for(directory: Path) -> None:
+    script = """
+import threading
+own.start()
+engine = own.pid()
+os.kill(engine, signal.SIGSTOP)
+daemon._ANSWER = 1
+threading.Timer(4, os.kill, (engine, signal.SIGCONT)).start()
+print(answers(own.docker_host), own.start(), own.pid() == engine, bool(version()))
+"""
+    assert alone(script, directory) == "False False True True\n"
+
+
+@needs_root
+@pytest.mark.engine
+def test_an_engine_that_hangs_is_ended_by_nobody_but_its_owner(directory: Path) -> None:
     script = """
 own.start()
-os.kill(own.pid(), signal.SIGSTOP)
-daemon._ANSWER = 1
-print(answers(own.docker_host), own.start(), bool(version()))
+engine = own.pid()
+os.kill(engine, signal.SIGSTOP)
+daemon._ANSWER, daemon._START, daemon._STOP = 1, 2, 2
+try:
+    daemon.reach(own.directory)
+except EngineError as error:
+    print(error)
+print(own.pid() == engine, own.stop(), own.pid(), own._processes())
+daemon._ANSWER, daemon._START = 10, 90
+print(own.start(), bool(version()))
 """
-    assert alone(script, directory) == "False True True\n"
+    said = alone(script, directory)
+    assert f"{directory}: the private engine runs (process " in said
+    assert "and does not answer" in said
+    assert "make engine-stop" in said
+    assert said.endswith("True True 0 []\nTrue True\n")
 
 
 @needs_root
