@@ -53,8 +53,12 @@ class ActionModule(RootfsAction):
             changed = container.start(engine, owner, request, check=check)
             return {"changed": changed, "container": name}
         name = args["name"] or container_of(task_vars, self._templar)
-        act = container.take_offline if args["state"] == "offline" else container.remove
-        return {"changed": bool(name) and act(engine, name, check=check), "container": name}
+        changed = bool(name) and (
+            container.take_offline(engine, name, check=check)
+            if args["state"] == "offline"
+            else container.remove(engine, owner, name, check=check)
+        )
+        return {"changed": changed, "container": name}
 
     def _request(self, args: Mapping[str, Any], task_vars: Mapping[str, Any]) -> container.Request:
         planned = REGISTERED in task_vars and args["state"] == "started"

@@ -16,7 +16,7 @@ from rootfs_ansible.drive.engine import (
     Engine,
     Image,
 )
-from rootfs_ansible.drive.keeper import Process, kept, labels_of
+from rootfs_ansible.drive.keeper import Process, joining, kept, labels_of, leave, network_of
 from rootfs_ansible.drive.sources import EPOCH, Sources
 from rootfs_ansible.errors import EngineError, InputError
 
@@ -88,7 +88,7 @@ def start(engine: Engine, owner: Process, request: Request, *, check: bool = Fal
         if found.networks and found.networks != ("none",):
             return False
         if not check:
-            with kept(engine, owner):
+            with joining(owner):
                 engine.connect(name, _network(engine, owner, request))
         return True
     if check:
@@ -104,19 +104,18 @@ def start(engine: Engine, owner: Process, request: Request, *, check: bool = Fal
         )
     if found is not None:
         engine.remove(name)
-    with kept(engine, owner):
-        network = _network(engine, owner, request)
-    engine.start(
-        image.id,
-        name,
-        labels={
-            LABEL_APP: request.app,
-            LABEL_PURPOSE: request.purpose,
-            **({} if request.keep else labels_of(owner)),
-        },
-        environment=_environment(request),
-        network=network,
-    )
+    with joining(owner):
+        engine.start(
+            image.id,
+            name,
+            labels={
+                LABEL_APP: request.app,
+                LABEL_PURPOSE: request.purpose,
+                **({} if request.keep else labels_of(owner)),
+            },
+            environment=_environment(request),
+            network=_network(engine, owner, request),
+        )
     try:
         for path, (content, mode) in contents.items():
             engine.write(name, path, content, mode)
@@ -138,11 +137,14 @@ def take_offline(engine: Engine, name: str, *, check: bool = False) -> bool:
     return engine.disconnect(name)
 
 
-def remove(engine: Engine, name: str, *, check: bool = False) -> bool:
-    """Remove a container; say whether there was one."""
+def remove(engine: Engine, owner: Process, name: str, *, check: bool = False) -> bool:
+    """Remove a container, and the network of the run with the last; say whether there was one."""
     if check:
         return engine.container(name) is not None
-    return engine.remove(name)
+    removed = engine.remove(name)
+    if removed:
+        leave(engine, owner)
+    return removed
 
 
 def commit(
@@ -211,11 +213,12 @@ def _put_sources(engine: Engine, name: str, request: Request, sources: Sources) 
 
 
 def _network(engine: Engine, owner: Process, request: Request) -> str:
-    if request.network or request.keep:
-        return request.network
-    name = f"rootfs-{owner.run}"
-    engine.create_network(name, labels=labels_of(owner))
-    return name
+    with kept(engine, owner):
+        if request.network or request.keep:
+            return request.network
+        name = network_of(owner)
+        engine.create_network(name, labels=labels_of(owner))
+        return name
 
 
 def _environment(request: Request) -> dict[str, str]:

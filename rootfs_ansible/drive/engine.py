@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
@@ -39,6 +40,9 @@ LABEL_KEY = "rootfs.builder.key"
 LABEL_STAGE = "rootfs.builder.stage"
 
 _BLOCK = 1 << 20
+
+# What engines answer where a network has containers: Docker the first, Podman the second.
+_IN_USE = (403, 409)
 
 
 @dataclass(frozen=True, slots=True)
@@ -424,13 +428,31 @@ class Engine:
             return True
 
     def remove_network(self, name: str) -> bool:
-        """Remove a network; say whether there was one."""
+        """Remove a network, unless a container is on it; say whether it was removed."""
         with self._calling(f"network {name} was removed"):
             try:
                 self._api.remove_network(name)
             except NotFound:
                 return False
+            except APIError as error:
+                if error.response is None or error.response.status_code not in _IN_USE:
+                    raise
+                return False
         return True
+
+    def remove_idle_networks(self, label: str, age: float) -> int:
+        """Remove every network with ``label`` that is older than ``age`` (in seconds) and has no
+        container; say how many.
+        """
+        with self._calling(f"networks labelled {label} were removed"):
+            networks = self._api.networks(filters={"label": label})
+        now = datetime.now(UTC)
+        old = [
+            network["Id"]
+            for network in networks
+            if (now - datetime.fromisoformat(network["Created"])).total_seconds() >= age
+        ]
+        return sum(map(self.remove_network, old))
 
     def connect(self, container: str, network: str) -> None:
         """Give a running container a network."""
@@ -479,13 +501,12 @@ class Engine:
             containers = self._api.containers(all=True, filters=chosen)
             for item in containers:
                 self.remove(item["Id"])
-            networks = self._api.networks(filters=chosen)
-            for item in networks:
-                self.remove_network(item["Id"])
+            networks = [item["Id"] for item in self._api.networks(filters=chosen)]
+            removed = sum(map(self.remove_network, networks))
             images = self._api.images(filters={**chosen, "dangling": True})
             for item in images:
                 self.remove_image(item["Id"])
-        return len(containers) + len(networks) + len(images)
+        return len(containers) + removed + len(images)
 
     # --- how it is done ---
 

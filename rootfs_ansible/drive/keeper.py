@@ -3,8 +3,8 @@
 A run is one process: the ``ansible-playbook`` that builds. Everything it makes in the engine is
 labelled with it. A *keeper*, a small process of its own session, waits for the end of that process
 and then removes what carries its label; so nothing stays after success, failure, Ctrl-C and
-``kill -9``. Should the keeper itself be killed, the next run *sweeps*: it removes what belongs to
-processes of this host that are no more.
+``kill -9``. The network goes before, with the last container. Should the keeper itself be killed,
+the next run *sweeps*: it removes what belongs to processes of this host that are no more.
 
 As long as it waits, the keeper also asks the engine now and then whether it is there. The docker
 client that Ansible runs a command in a container with would wait for a silent engine forever; the
@@ -42,6 +42,10 @@ _INTERVAL = 1.0
 # in a row have to be missing.
 _ASK = 20.0
 _PATIENCE = 30
+
+# How old an unused network of another host's run is when it is taken for left, in seconds; a run
+# that lives makes it again.
+_LONG = 24 * 3600.0
 
 # An engine may still be finishing what a killed client asked for: the keeper looks until it has
 # found nothing this many times, a pause (in seconds) apart.
@@ -135,9 +139,32 @@ def kept(engine: Engine, owner: Process) -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def joining(owner: Process) -> Iterator[None]:
+    """Within it the run's network stays, though no container may be on it yet."""
+    with _network_lock(owner, fcntl.LOCK_SH):
+        yield
+
+
+def leave(engine: Engine, owner: Process) -> bool:
+    """Remove the run's network if no container is on it any more; say whether it was removed.
+
+    An engine has few networks to give, and where the run is all that a container does, nobody is
+    left to remove it later: the keeper ends with that container.
+    """
+    with _network_lock(owner, fcntl.LOCK_EX):
+        return engine.remove_network(network_of(owner))
+
+
+def network_of(owner: Process) -> str:
+    """Return the name of the run's network."""
+    return f"rootfs-{owner.run}"
+
+
 def sweep(engine: Engine) -> int:
     """Remove what processes of this host that are no more left in the engine; say how much.
 
+    Of other hosts, of whose processes nobody knows, only networks that nothing has used for long.
     What cannot be removed now stays for the next sweep: it is in nobody's way.
     """
     from rootfs_ansible.drive.engine import LABEL_OWNER
@@ -149,6 +176,8 @@ def sweep(engine: Engine) -> int:
         if process is not None and not process.alive():
             with contextlib.suppress(EngineError):
                 removed += engine.remove_labelled(f"{LABEL_OWNER}={owner}")
+    with contextlib.suppress(EngineError):
+        removed += engine.remove_idle_networks(LABEL_OWNER, _LONG)
     return removed
 
 
@@ -170,6 +199,13 @@ def labels_of(owner: Process) -> Mapping[str, str]:
     from rootfs_ansible.drive.engine import LABEL_OWNER, LABEL_RUN
 
     return {LABEL_OWNER: str(owner), LABEL_RUN: owner.run}
+
+
+@contextlib.contextmanager
+def _network_lock(owner: Process, kind: int) -> Iterator[None]:
+    with (_state_directory() / f"{owner.run}.network").open("w") as lock:
+        fcntl.flock(lock, kind)
+        yield
 
 
 def _start_keeper(docker_host: str, owner: Process, lock: int) -> None:
@@ -201,7 +237,7 @@ def _keep(docker_host: str, owner: Process) -> None:
             engine.close()
         quiet = 0 if removed else quiet + 1
         time.sleep(_PAUSE)
-    for name in ("mutex", "keeper"):
+    for name in ("mutex", "keeper", "network"):
         (_state_directory() / f"{owner.run}.{name}").unlink(missing_ok=True)
 
 

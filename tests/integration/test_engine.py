@@ -417,6 +417,53 @@ def test_the_next_run_sweeps_what_a_killed_keeper_left(engine: Engine, root_imag
     assert eventually(lambda: left(engine, its_owner) == 0)
 
 
+IN_A_CONTAINER = """
+import sys
+from rootfs_ansible.drive import container
+from rootfs_ansible.drive.engine import Engine
+from rootfs_ansible.drive.keeper import network_of, run_process
+engine, owner = Engine(), run_process()
+names = []
+for purpose in ("build", "staging"):
+    request = container.Request(sys.argv[1], "shop", purpose)
+    container.start(engine, owner, request)
+    names.append(container.name_of(request, owner))
+said = [str(owner)]
+for name in names:
+    container.remove(engine, owner, name)
+    said.append(str(len(engine.labelled(f"rootfs.builder.owner={owner}"))))
+print(*said)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can have processes of its own")
+def test_a_run_that_is_all_of_a_container_leaves_no_network(
+    engine: Engine, root_image: str
+) -> None:
+    """Its keeper ends with it, and no other host can tell whether it still runs."""
+    said = subprocess.check_output(
+        ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child", sys.executable,
+         "-c", IN_A_CONTAINER, root_image],
+        env={**os.environ, "DOCKER_HOST": engine.docker_host},
+        text=True,
+    )  # fmt: skip
+    owner, *counts = said.split()
+    assert counts == ["2", "0"], "the other container needs the network"
+    assert left(engine, owner) == 0
+
+
+def test_a_network_of_another_host_is_removed_once_it_is_old_and_idle(
+    engine: Engine, root_image: str, name: str
+) -> None:
+    for network in (name, f"{name}-idle"):
+        engine.create_network(network, labels=LABELS)
+    engine.start(root_image, name, labels=LABELS, network=name)
+    assert engine.remove_idle_networks(MINE, 3600) == 0
+    assert engine.remove_idle_networks(MINE, 0) == 1
+    assert not engine.remove_network(name), "it is in use"
+    assert engine.remove_labelled(MINE) == 2
+
+
 def test_a_later_process_with_the_same_pid_is_another() -> None:
     process = Process.of(os.getpid())
     assert process.alive() and Process.parse(str(process)) == process
