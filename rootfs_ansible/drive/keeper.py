@@ -194,6 +194,23 @@ def watch(
                     os.kill(pid, signal.SIGKILL)
 
 
+def descendants(pid: int) -> list[int]:
+    """Return the processes that run and descend from this one, itself not counted."""
+    parents = _parents()
+
+    def descends(other: int) -> bool:
+        while other in parents and other != pid:
+            other = parents[other]
+        return other == pid
+
+    return [other for other in parents if other != pid and descends(other)]
+
+
+def children(pid: int) -> list[int]:
+    """Return the processes that run and whose parent is this one."""
+    return [other for other, parent in _parents().items() if parent == pid]
+
+
 def labels_of(owner: Process) -> Mapping[str, str]:
     """Return the labels by which keeper and sweep know what belongs to the run."""
     from rootfs_ansible.drive.engine import LABEL_OWNER, LABEL_RUN
@@ -256,24 +273,25 @@ def _answers(docker_host: str, patience: int) -> bool:
 
 def _clients(docker_host: str, owner: Process) -> list[int]:
     """Return the docker clients of this engine that descend from the run's process."""
-    parents: dict[int, int] = {}
     clients = []
+    for pid in descendants(owner.pid):
+        with contextlib.suppress(OSError):
+            content = Path(f"/proc/{pid}/cmdline").read_bytes().decode("utf-8", "replace")
+            program, *words = content.split("\0")
+            if Path(program).name == "docker" and any(docker_host in word for word in words):
+                clients.append(pid)
+    return clients
+
+
+def _parents() -> dict[int, int]:
+    """Return the parent of every process that runs; none where the system has no /proc."""
+    parents: dict[int, int] = {}
     for path in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (path / "cmdline").read_bytes().decode("utf-8", "replace").split("\0")
+        with contextlib.suppress(OSError):
             fields = (path / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()
-        except OSError:
-            continue
-        parents[int(path.name)] = int(fields[1])
-        if Path(words[0]).name == "docker" and any(docker_host in word for word in words[1:]):
-            clients.append(int(path.name))
-
-    def descends(pid: int) -> bool:
-        while pid in parents and pid != owner.pid:
-            pid = parents[pid]
-        return pid == owner.pid
-
-    return [pid for pid in clients if descends(pid)]
+            if fields[0] not in "ZX":
+                parents[int(path.name)] = int(fields[1])
+    return parents
 
 
 def _state_directory() -> Path:

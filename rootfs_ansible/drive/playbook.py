@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,16 +16,24 @@ from typing import Any
 
 import ansible_runner
 
+from rootfs_ansible.drive.keeper import children
 from rootfs_ansible.errors import BuildError
 
 PLAYBOOK = "rootfs.builder.build"
+
+_GRACE = 45.0
+"""How long an interrupted playbook may clean up, in seconds: what it waits for has 30."""
+
 _LONGEST = 40
 """Lines of a failed task's output that a message shows: its end, where the reason stands."""
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came out for one app: the image as JSON values, and the same for a person."""
+    """What came out for one app: the image as JSON values, and the same for a person.
+
+    Of a dry run the summary alone, which says what would be done.
+    """
 
     image: Mapping[str, Any]
     summary: str
@@ -38,7 +48,12 @@ class _Run:
     warnings: set[str] = field(default_factory=set)
     results: dict[str, Result] = field(default_factory=dict)
     failures: list[tuple[str, str, str]] = field(default_factory=list)
-    interrupted: bool = False
+    deadline: float | None = None
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether there was a signal."""
+        return self.deadline is not None
 
     def hear(self, event: Mapping[str, Any]) -> bool:
         """Take one event of ansible-runner."""
@@ -54,9 +69,9 @@ class _Run:
             if text not in self.warnings:
                 self.warnings.add(text)
                 self.warn(text)
-        if isinstance(result.get("rootfs_result"), Mapping):
+        if isinstance(result.get("rootfs_summary"), str):
             self.results[str(data.get("host"))] = Result(
-                dict(result["rootfs_result"]), str(result.get("rootfs_summary", ""))
+                dict(result.get("rootfs_result") or {}), result["rootfs_summary"]
             )
         if kind in ("runner_on_failed", "runner_on_unreachable") and not data.get("ignore_errors"):
             task, host = str(data.get("task", "")), str(data.get("host", ""))
@@ -64,8 +79,20 @@ class _Run:
         return True
 
     def interrupt(self, _number: int, _frame: FrameType | None) -> None:
-        """Note a signal; ansible-runner ends the playbook when it next looks."""
-        self.interrupted = True
+        """Have the playbook end as by Ctrl-C, for which its actions clean up; twice, at once."""
+        now = time.monotonic()
+        if self.interrupted:
+            self.deadline = now
+            return
+        told = children(os.getpid())
+        for pid in told:
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGINT)
+        self.deadline = now + (_GRACE if told else 0)
+
+    def cancelled(self) -> bool:
+        """Say whether ansible-runner is to kill the playbook: it did not end when it was told."""
+        return self.deadline is not None and time.monotonic() >= self.deadline
 
 
 def run(
@@ -100,7 +127,7 @@ def run(
                 cmdline=" ".join(arguments) or None,
                 envvars={"PATH": os.pathsep.join((programs, os.environ.get("PATH", os.defpath)))},
                 event_handler=state.hear,
-                cancel_callback=lambda: state.interrupted,
+                cancel_callback=state.cancelled,
                 quiet=not verbose,
             )
             printed = ended.stdout.read() if ended.rc != 0 else ""
@@ -111,7 +138,8 @@ def run(
         raise BuildError(
             "interrupted", hint="nothing is left behind; the next build goes on from the last stage"
         )
-    if state.failures:
+    # Of a run that ended well every failure was rescued.
+    if state.failures and ended.rc != 0:
         raise BuildError(
             "the build failed",
             details=[

@@ -8,6 +8,7 @@ import os
 import re
 import secrets
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -57,6 +58,18 @@ def directory_aside(directory: Path, prefix: str = "") -> Iterator[Path]:
         os.close(descriptor)
 
 
+@contextlib.contextmanager
+def temporary(prefix: str) -> Iterator[Path]:
+    """Give a directory among the system's temporary ones that is removed at the end.
+
+    What a killed process left there under this prefix, the next one removes.
+    """
+    place = Path(tempfile.gettempdir())
+    sweep(place, prefix)
+    with directory_aside(place, prefix) as path:
+        yield path
+
+
 def sweep(directory: Path, prefix: str = "") -> None:
     """Remove what processes left aside in ``directory`` when they died.
 
@@ -67,7 +80,8 @@ def sweep(directory: Path, prefix: str = "") -> None:
         if not pattern.fullmatch(path.name):
             continue
         try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            # Anybody may make a fifo in a shared place: that must not be waited for.
+            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError:
             continue
         try:

@@ -8,6 +8,7 @@ import json
 import multiprocessing
 import os
 import signal
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +19,7 @@ from exports import export
 
 from rootfs_ansible.errors import StoreError
 from rootfs_ansible.store import Descriptor, Store
-from rootfs_ansible.store.aside import written_aside
+from rootfs_ansible.store.aside import temporary, written_aside
 
 DIGEST = "sha256:" + "a" * 64
 
@@ -214,6 +215,22 @@ def test_an_error_midway_leaves_nothing(store: Store) -> None:
         file.write(b"half")
         raise KeyboardInterrupt
     assert listing(store.directory) == before
+
+
+def test_a_shared_place_is_swept_of_our_own_dead_and_of_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    (tmp_path / f"ours-{'0' * 16}").mkdir()
+    (tmp_path / "ours-0").mkdir()
+    (tmp_path / "theirs").mkdir()
+    os.mkfifo(tmp_path / f"ours-{'1' * 16}")
+    with temporary("ours-") as first, temporary("ours-") as second:
+        (first / "half").write_bytes(b"half")
+        assert listing(tmp_path) == sorted(
+            ["ours-0", "theirs", first.name, f"{first.name}/half", second.name]
+        )
+    assert listing(tmp_path) == ["ours-0", "theirs"]
 
 
 # --- a full disk ---
