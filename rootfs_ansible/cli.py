@@ -24,6 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if bool(options.format) != bool(options.output):
         parser.error("--format and --output go together")
+    if options.check and options.json:
+        parser.error("--json prints what was built, and --check builds nothing")
     try:
         return int(options.command(options))
     except (RootfsError, OSError) as caught:
@@ -52,6 +54,8 @@ def _build(options: argparse.Namespace) -> int:
         verbose=options.verbose and not options.json,
     )
     if options.check:
+        for result in results.values():
+            print(result.summary)
         return 0
     if not results:
         raise BuildError("the playbook built no image", hint="run it with --verbose")

@@ -25,14 +25,15 @@ class ActionModule(RootfsAction):
         if project is not None:
             dry = self._task.check_mode
             plan = build.plan_stages(Planned.of(task_vars).plan, project, engine_needed=not dry)
-            if dry:
-                self._display.display(_outlook(plan))
-            return Planned(plan, project, build.docker_host).to_result()
+            result = Planned(plan, project, build.docker_host).to_result()
+            return {**result, **self._foretold(_outlook(plan))} if dry else result
         plan = build.plan()
         result = Planned(plan, docker_host=build.docker_host).to_result()
         image = build.image(plan.key)
         if image is None or self._task.check_mode:
-            return {**result, **options_of(build.directory, build.inputs.options, task_vars)}
+            options = options_of(build.directory, build.inputs.options, task_vars)
+            told = f"{plan.name} is built: {image.name} is in the store" if image else ""
+            return {**result, **options, **(self._foretold(told) if told else {})}
         changed = build.deliver(image)
         text = summary(image, daemon.client(build.docker_host))
         self._display.display(text)
@@ -42,6 +43,11 @@ class ActionModule(RootfsAction):
             "rootfs_result": image.to_json(),
             "rootfs_summary": text,
         }
+
+    def _foretold(self, text: str) -> dict[str, Any]:
+        """Say what would be done; the command line finds it in the result."""
+        self._display.display(text)
+        return {"rootfs_summary": text}
 
 
 def _outlook(plan: Plan) -> str:

@@ -83,12 +83,15 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(
     commands: Commands, app: Callable[..., Path], tmp_path: Path
 ) -> None:
     store = tmp_path / "store"
-    ended = commands.playbook(
-        "--check", "-e", f"app={app(HELLO, {'hello.js': ''})}", "-e", f"rootfs_store={store}"
-    )
-    assert ended.returncode == 0, ended.stdout
-    assert "tiny would be built" in ended.stdout
-    assert "compile      to run" in ended.stdout
+    directory = app(HELLO, {"hello.js": ""})
+    options = ("--check", "-e", f"rootfs_store={store}")
+    for ended in (
+        commands.playbook(*options, "-e", f"app={directory}"),
+        commands.run("rootfs-ansible", "build", directory, *options),
+    ):
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        assert "tiny would be built" in ended.stdout
+        assert "compile      to run" in ended.stdout
     assert not store.exists()
 
 
