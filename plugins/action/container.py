@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ansible.errors import AnsibleError
+from ansible.parsing.vault import is_encrypted
 from ansible_collections.rootfs.builder.plugins.plugin_utils.action import RootfsAction
 from ansible_collections.rootfs.builder.plugins.plugin_utils.build import build_of
 from ansible_collections.rootfs.builder.plugins.plugin_utils.engine import (
@@ -17,6 +19,7 @@ from ansible_collections.rootfs.builder.plugins.plugin_utils.planned import REGI
 from rootfs_ansible.drive import container
 from rootfs_ansible.drive.keeper import run_process
 from rootfs_ansible.drive.sources import EPOCH, Sources
+from rootfs_ansible.errors import InputError
 
 SPEC = {
     "state": {"type": "str", "choices": ["started", "offline", "absent"], "default": "started"},
@@ -94,6 +97,7 @@ class ActionModule(RootfsAction):
             sources_digest=args["sources_digest"],
             prefix=args["prefix"] or str(variable("rootfs_prefix") or "/app"),
             modified=epoch,
+            read=self._content,
             ca_bundle=Path(str(ca_bundle)).expanduser() if ca_bundle else None,
             secrets={name: Path(str(path)).expanduser() for name, path in secrets.items()},
             environment={name: str(value) for name, value in sorted(environment.items())},
@@ -101,6 +105,21 @@ class ActionModule(RootfsAction):
             keep=args["keep"],
             pull=args["pull"],
         )
+
+    def _content(self, path: Path) -> bytes:
+        """Return the content of a file of the controller, decrypted in memory if it is a vault's.
+
+        Ansible's own way for bytes leaves the plain text in a file for a while.
+        """
+        content = path.read_bytes()
+        if not is_encrypted(content):
+            return content
+        try:
+            # This encoding gives every byte back as it was.
+            text = self._loader.get_text_file_contents(str(path), encoding="latin-1")
+        except AnsibleError as error:
+            raise InputError(f"cannot be decrypted: {error.message}") from error
+        return str(text).encode("latin-1")
 
 
 def _dictionary(value: object) -> dict[str, Any]:

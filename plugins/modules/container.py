@@ -69,7 +69,8 @@ options:
     description:
       - Files of the controller that the container sees as C(/run/rootfs/secrets/NAME), by name.
         By default the variable C(rootfs_secrets).
-      - They are in memory only, mode 0400. No layer, log or history keeps them.
+      - They are in memory only, mode 0400. No layer, log or history keeps them. A file that is
+        encrypted with Ansible's vault is decrypted on the way, also in memory.
     type: dict
   environment:
     description:

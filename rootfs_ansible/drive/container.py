@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,10 +41,10 @@ class Request:
     """A container as it is wanted.
 
     ``sources`` are put at ``prefix``; they must have the ``sources_digest``, where one is given.
-    ``ca_bundle`` (a file of certificates) and ``secrets`` (files by name) are of the controller;
-    they are in memory in the container. ``network`` is the run's own unless it names one. A
-    container with ``keep`` outlives the run (molecule). An image that is absent is pulled only
-    with ``pull``.
+    ``ca_bundle`` (a file of certificates) and ``secrets`` (files by name) are of the controller,
+    where ``read`` gives their content; they are in memory in the container. ``network`` is the
+    run's own unless it names one. A container with ``keep`` outlives the run (molecule). An image
+    that is absent is pulled only with ``pull``.
     """
 
     image: str
@@ -57,6 +57,7 @@ class Request:
     modified: int = EPOCH
     ca_bundle: Path | None = None
     secrets: Mapping[str, Path] = field(default_factory=dict)
+    read: Callable[[Path], bytes] = Path.read_bytes
     environment: Mapping[str, str] = field(default_factory=dict)
     network: str = ""
     keep: bool = False
@@ -239,9 +240,11 @@ def _contents(request: Request) -> dict[str, tuple[bytes, int]]:
             refused.append(f"{name!r} is not a name for a secret: letters, digits, . _ -")
     for target, (path, mode) in wanted.items():
         try:
-            contents[target] = (path.read_bytes(), mode)
+            contents[target] = (request.read(path), mode)
         except OSError as error:
             refused.append(f"{path}: {error.strerror}")
+        except InputError as error:
+            refused.append(f"{path}: {error.what}")
     if refused:
         raise InputError(
             "files that the container should see cannot be read",
