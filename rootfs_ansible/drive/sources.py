@@ -9,14 +9,14 @@ import stat
 import tarfile
 import tempfile
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from docker.utils.build import PatternMatcher
 
-from rootfs_ansible.errors import InputError
+from rootfs_ansible.errors import InputError, of_system
 
 IGNORE_FILE = ".dockerignore"
 
@@ -107,8 +107,15 @@ class Sources:
             digest = self.write(stream, prefix, modified)
             stream.seek(0)
         except OSError as error:
-            stream.close()
-            raise InputError(f"cannot be copied: {error}", where=str(self.directory)) from error
+            with suppress(OSError):
+                # On a full disk it fails as well.
+                stream.close()
+            refused = of_system(error)
+            raise InputError(
+                f"{refused.what} when the sources in {self.directory} were copied",
+                where=refused.where,
+                hint=refused.hint,
+            ) from error
         except BaseException:
             stream.close()
             raise

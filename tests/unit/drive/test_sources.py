@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import socket
 import tarfile
+import tempfile
 from pathlib import Path
 
 import pytest
+from disks import small_disk
 
 from rootfs_ansible.drive.sources import Sources
 from rootfs_ansible.errors import InputError
@@ -170,3 +172,16 @@ def test_what_differs_has_another_digest(tmp_path: Path, change: str) -> None:
         (after / "ab").rename(after / "a")
         (after / "a").write_text("bc")
     assert Sources(tmp_path / "before").digest() != Sources(after).digest()
+
+
+def test_a_full_disk_of_temporary_files_is_named(
+    app: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (app / "big").write_bytes(os.urandom(1 << 20))
+    with small_disk(tmp_path / "full") as full:
+        monkeypatch.setattr(tempfile, "tempdir", str(full))
+        with pytest.raises(InputError) as failed:
+            Sources(app).archive()
+        assert failed.value.where == str(full)
+        assert f"the disk is full when the sources in {app} were copied" in str(failed.value)
+        assert "TMPDIR" in failed.value.hint
