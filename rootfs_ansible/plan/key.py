@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
+import re
 import stat
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,17 @@ import yaml
 from rootfs_ansible.errors import InputError
 
 _BLOCK = 1 << 20
-_NO_PART = {"__pycache__", ".git", "molecule", "README.md"}
-"""What lies in a role's directory and decides nothing: caches, its tests, its description."""
+_CACHES = {"__pycache__", ".git"}
+_ABOUT = {"molecule", "README.md"}
+"""What lies at the top of a role and decides nothing: its tests, its description."""
+
+_INCLUSIONS = {
+    f"{prefix}{word}"
+    for prefix in ("", "ansible.builtin.", "ansible.legacy.")
+    for word in ("include_role", "import_role")
+}
+_SHORT_NAME = re.compile(r"(?:\A|\s)(?:name|role)=([^\s{]+)(?=\s|\Z)")
+"""The role in the short form of a task, ``include_role: name=common tasks_from=main``."""
 
 
 def stage_key(stage: str, inputs: Mapping[str, Any]) -> str:
@@ -30,24 +41,24 @@ def stage_key(stage: str, inputs: Mapping[str, Any]) -> str:
 
 def files_digest(directory: Path, files: Iterable[str]) -> str:
     """Return the digest of ``files`` (relative to ``directory``): names, kinds, contents and
-    whether they are executable; the umask of a checkout and its times decide nothing."""
+    whether they are executable; the umask of a checkout and its times decide nothing.
+
+    A link counts as what it leads to, which is what its readers see; one that leads nowhere, or
+    around, counts by its text.
+    """
     digest = hashlib.sha256()
     for name in sorted(files):
-        path = directory / name
-        try:
-            mode = path.lstat().st_mode
-            if stat.S_ISLNK(mode):
-                kind, content = "link", os.fsencode(path.readlink())
-            elif stat.S_ISREG(mode):
-                kind = "program" if mode & 0o100 else "file"
-                content = _file_digest(path)
-            else:
-                kind, content = "directory", b""
-        except OSError as error:
-            raise InputError(f"cannot be read: {error.strerror}", where=str(path)) from error
-        for part in (os.fsencode(name), kind.encode(), content):
+        for part in (os.fsencode(name), *_description(directory / name)):
             digest.update(b"%d:" % len(part) + part)
     return digest.hexdigest()
+
+
+def path_digest(path: Path) -> str:
+    """Return the digest of what a file holds, or of all below a directory, wherever it lies."""
+    if path.is_dir():
+        return directory_digest(path)
+    kind, content = _description(path)
+    return stage_key("file", {"content": content.hex(), "kind": kind.decode()})
 
 
 def directory_digest(*directories: Path, without: Callable[[str], bool] = lambda _: False) -> str:
@@ -69,9 +80,10 @@ def directory_digest(*directories: Path, without: Callable[[str], bool] = lambda
 def role_digest(
     role: Path, search: Iterable[Path], without: Callable[[str], bool] = lambda _: False
 ) -> str:
-    """Return the digest of a role: its files, and those of the roles it depends on.
+    """Return the digest of a role: its files, and those of the roles that it depends on or
+    includes by a name that is written out.
 
-    ``search`` are the directories that hold roles.
+    ``search`` are the directories that hold roles; ``without`` is asked of ``role`` alone.
     """
     places = tuple(search)
     todo, done = [role], dict[str, str]()
@@ -79,22 +91,52 @@ def role_digest(
         at = todo.pop()
         if str(at) in done:
             continue
-        done[str(at)] = directory_digest(at, without=without if at == role else lambda _: False)
+        left_out = _left_out(without if at == role else lambda _: False)
+        done[str(at)] = directory_digest(at, without=left_out)
         todo += [
             place / name
-            for name in _dependencies(at)
-            for place in places
+            for name in (*_dependencies(at), *_inclusions(at, left_out))
+            for place in (*places, at.parent)
             if (place / name).is_dir()
         ]
     return stage_key("role", {"digests": sorted(done.values())})
 
 
-def _walk(directory: Path) -> Iterable[str]:
-    for at, directories, files in os.walk(directory):
-        directories[:] = sorted(set(directories) - _NO_PART)
-        for name in files:
-            if name not in _NO_PART:
-                yield str((Path(at) / name).relative_to(directory))
+def _left_out(without: Callable[[str], bool]) -> Callable[[str], bool]:
+    return lambda name: name.partition("/")[0] in _ABOUT or without(name)
+
+
+def _walk(directory: Path) -> Iterator[str]:
+    """Yield the files below a directory, also through links; a link that leads back is a leaf."""
+    try:
+        status = directory.stat()
+    except OSError:
+        return
+    yield from _below(directory, "", {(status.st_dev, status.st_ino)})
+
+
+def _below(directory: Path, prefix: str, above: set[tuple[int, int]]) -> Iterator[str]:
+    try:
+        with os.scandir(directory) as found:
+            entries = sorted(found, key=lambda entry: entry.name)
+    except NotADirectoryError:
+        return
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", where=str(directory)) from error
+    for entry in entries:
+        name = f"{prefix}{entry.name}"
+        if entry.name in _CACHES:
+            continue
+        try:
+            status = entry.stat()
+        except OSError:
+            yield name
+            continue
+        identity = (status.st_dev, status.st_ino)
+        if stat.S_ISDIR(status.st_mode) and identity not in above:
+            yield from _below(directory / entry.name, f"{name}/", {*above, identity})
+        else:
+            yield name
 
 
 def _dependencies(role: Path) -> tuple[str, ...]:
@@ -106,7 +148,74 @@ def _dependencies(role: Path) -> tuple[str, ...]:
         item if isinstance(item, str) else item.get("role") or item.get("name") or ""
         for item in data.get("dependencies") or []
     ]
-    return tuple(str(name).rpartition(".")[2] for name in names)
+    return tuple(_unqualified(str(name)) for name in names if name)
+
+
+def _inclusions(role: Path, without: Callable[[str], bool]) -> tuple[str, ...]:
+    """Return the roles that the tasks and handlers of a role include by a literal name."""
+    found: set[str] = set()
+    for name in _walk(role):
+        if not name.startswith(("tasks/", "handlers/")) or without(name):
+            continue
+        path = role / name
+        if path.suffix not in (".yml", ".yaml", ".json") or not path.is_file():
+            continue
+        text = path.read_text(encoding="utf-8", errors="replace")
+        # Most files include none, and parsing takes its time.
+        if "include_role" in text or "import_role" in text:
+            with contextlib.suppress(yaml.YAMLError):
+                # What is no YAML is Ansible's to refuse, with a better message.
+                found.update(_included(yaml.load(text, _TaskLoader)))  # noqa: S506 (a safe one)
+    return tuple(sorted(found))
+
+
+def _included(tasks: object) -> Iterator[str]:
+    if isinstance(tasks, list):
+        for task in tasks:
+            yield from _included(task)
+    if not isinstance(tasks, dict):
+        return
+    for word, value in tasks.items():
+        if word in _INCLUSIONS:
+            if isinstance(value, dict):
+                name = str(value.get("name") or value.get("role") or "")
+            else:
+                match = _SHORT_NAME.search(str(value))
+                name = match[1] if match else ""
+            if name and "{{" not in name:
+                yield _unqualified(name)
+        elif word in ("block", "rescue", "always"):
+            yield from _included(value)
+
+
+def _unqualified(role: str) -> str:
+    """Return the name of a role without that of its collection; a path stays as it is."""
+    return role if "/" in role else role.rpartition(".")[2]
+
+
+class _TaskLoader(yaml.SafeLoader):
+    """Reads tasks with the tags that Ansible knows, whose values decide nothing here."""
+
+
+_TaskLoader.add_multi_constructor("!", lambda _loader, _tag, _node: None)
+
+
+def _description(path: Path) -> tuple[bytes, bytes]:
+    """Return what is at a path: its kind, and the digest of its content."""
+    try:
+        try:
+            mode = path.stat().st_mode
+        except OSError:
+            return b"link", os.fsencode(path.readlink())
+        if stat.S_ISREG(mode):
+            return b"program" if mode & 0o100 else b"file", _file_digest(path)
+        if stat.S_ISDIR(mode) and path.is_symlink():
+            return b"link", os.fsencode(path.readlink())
+        return b"other", b""
+    except OSError as error:
+        # A file that is not there is no link either: the reason is in the first error.
+        reason = error.__context__ if isinstance(error.__context__, OSError) else error
+        raise InputError(f"cannot be read: {reason.strerror}", where=str(path)) from error
 
 
 def _file_digest(path: Path) -> bytes:

@@ -8,7 +8,13 @@ from pathlib import Path
 import pytest
 
 from rootfs_ansible.errors import InputError
-from rootfs_ansible.plan.key import directory_digest, files_digest, role_digest, stage_key
+from rootfs_ansible.plan.key import (
+    directory_digest,
+    files_digest,
+    path_digest,
+    role_digest,
+    stage_key,
+)
 
 
 def write(path: Path, text: str = "", mode: int = 0o644) -> Path:
@@ -36,12 +42,38 @@ def test_a_digest_knows_names_contents_and_run_bits_but_no_umask_and_no_time(
     assert files_digest(tmp_path / "one", ["a"]) != files_digest(tmp_path / "two", ["a"])
 
 
-def test_a_link_is_its_target_and_never_followed(tmp_path: Path) -> None:
-    (tmp_path / "link").symlink_to("nowhere")
-    before = files_digest(tmp_path, ["link"])
-    (tmp_path / "link").unlink()
-    (tmp_path / "link").symlink_to("elsewhere")
-    assert files_digest(tmp_path, ["link"]) != before
+def test_a_link_counts_as_what_it_leads_to(tmp_path: Path) -> None:
+    shared = write(tmp_path / "shared" / "tasks.yml", "a")
+    role = tmp_path / "role"
+    write(role / "copy" / "tasks.yml", "a")
+    before = directory_digest(role)
+    (role / "copy" / "tasks.yml").unlink()
+    (role / "copy" / "tasks.yml").symlink_to(shared)
+    assert directory_digest(role) == before
+    (role / "copy" / "tasks.yml").unlink()
+    (role / "copy").rmdir()
+    (role / "copy").symlink_to("../shared")
+    assert directory_digest(role) == before
+    shared.write_text("b")
+    assert directory_digest(role) != before
+
+
+def test_a_link_that_leads_nowhere_or_back_is_its_text(tmp_path: Path) -> None:
+    digests = set()
+    for target in ("nowhere", "elsewhere", "link", ".", ".."):
+        (tmp_path / "link").symlink_to(target)
+        digests.add(directory_digest(tmp_path))
+        (tmp_path / "link").unlink()
+    assert len(digests) == 5
+
+
+def test_a_path_is_what_it_holds_wherever_it_lies(tmp_path: Path) -> None:
+    one = write(tmp_path / "one" / "a.gpg", "key")
+    two = write(tmp_path / "two" / "b.gpg", "key")
+    assert path_digest(one) == path_digest(two)
+    assert path_digest(one.parent) != path_digest(two.parent)
+    two.write_text("another")
+    assert path_digest(one) != path_digest(two)
 
 
 def test_a_file_that_is_not_there_is_an_error_with_its_path(tmp_path: Path) -> None:
@@ -49,13 +81,15 @@ def test_a_file_that_is_not_there_is_an_error_with_its_path(tmp_path: Path) -> N
         files_digest(tmp_path, ["gone"])
 
 
-def test_what_python_and_tests_leave_in_a_role_decides_nothing(tmp_path: Path) -> None:
+def test_what_python_tests_and_readers_have_in_a_role_decides_nothing(tmp_path: Path) -> None:
     write(tmp_path / "tasks" / "main.yml", "[]")
-    before = directory_digest(tmp_path)
+    before = role_digest(tmp_path, [])
     write(tmp_path / "library" / "__pycache__" / "x.pyc")
     write(tmp_path / "molecule" / "default" / "verify.yml")
     write(tmp_path / "README.md")
-    assert directory_digest(tmp_path) == before
+    assert role_digest(tmp_path, []) == before
+    write(tmp_path / "files" / "README.md", "shipped")
+    assert role_digest(tmp_path, []) != before
 
 
 def test_a_role_is_also_the_roles_it_depends_on(tmp_path: Path) -> None:
@@ -65,6 +99,47 @@ def test_a_role_is_also_the_roles_it_depends_on(tmp_path: Path) -> None:
     before = role_digest(tmp_path / "web", [tmp_path])
     template.write_text("b")
     assert role_digest(tmp_path / "web", [tmp_path]) != before
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        "include_role: {name: base}",
+        "ansible.builtin.import_role: {name: team.infra.base, tasks_from: x}",
+        "ansible.builtin.include_role: name=base tasks_from=x",
+        "block: [{rescue: [{include_role: {role: base}}]}]",
+        "include_role: {name: base}\n  vars: {password: !vault abc}",
+    ],
+)
+def test_a_role_is_also_the_roles_it_includes_by_name(tmp_path: Path, task: str) -> None:
+    write(tmp_path / "web" / "tasks" / "main.yml", f"- {task}\n")
+    other = write(tmp_path / "base" / "tasks" / "x.yml", "a")
+    before = role_digest(tmp_path / "web", [tmp_path])
+    other.write_text("b")
+    assert role_digest(tmp_path / "web", [tmp_path]) != before
+
+
+def test_a_role_whose_name_is_known_only_at_the_run_and_no_yaml_are_passed_over(
+    tmp_path: Path,
+) -> None:
+    write(tmp_path / "web" / "tasks" / "main.yml", '- include_role: {name: "{{ one }}"}\n')
+    write(tmp_path / "web" / "tasks" / "other.yml", "include_role: [\n")
+    assert role_digest(tmp_path / "web", [tmp_path])
+
+
+def test_a_role_that_only_a_left_out_file_includes_is_left_out(tmp_path: Path) -> None:
+    write(tmp_path / "web" / "tasks" / "compile.yml", "- include_role: {name: base}\n")
+    other = write(tmp_path / "base" / "tasks" / "main.yml", "a")
+
+    def digests() -> tuple[str, str]:
+        role = tmp_path / "web"
+        whole = role_digest(role, [tmp_path])
+        return whole, role_digest(role, [tmp_path], without=lambda name: "compile" in name)
+
+    before = digests()
+    other.write_text("b")
+    assert digests()[0] != before[0]
+    assert digests()[1] == before[1]
 
 
 def test_what_is_left_out_of_a_role_is_left_out_of_that_role_alone(tmp_path: Path) -> None:
