@@ -19,6 +19,7 @@ from ansible_collections.rootfs.builder.plugins.plugin_utils.options import (
 
 import rootfs_ansible
 from rootfs_ansible.drive.build import Build
+from rootfs_ansible.drive.engine import Engine, native_architecture
 from rootfs_ansible.errors import InputError
 from rootfs_ansible.plan import stack as stacks
 from rootfs_ansible.plan.app import Inputs
@@ -47,6 +48,8 @@ def build_of(task_vars: Mapping[str, Any], templar: Templar, loader: DataLoader)
     known = [name for role in roles for name in role.options]
     view = {**task_vars, "rootfs_app_dir": str(directory)}
     options = resolve(roles, app_file(directory, known), view, templar)
+    docker_host = docker_host_of(task_vars, templar)
+    engine = Engine(docker_host)
     inputs = Inputs(
         stack=stack,
         options=options,
@@ -54,13 +57,16 @@ def build_of(task_vars: Mapping[str, Any], templar: Templar, loader: DataLoader)
         searches=tuple(place for place, _ in places),
         root_role=own / "root_image",
         collection=COLLECTION,
-        exporter=directory_digest(PACKAGE / "exporter", PACKAGE / "model"),
+        code=directory_digest(PACKAGE, COLLECTION / "plugins", COLLECTION / "playbooks" / "parts"),
+        # Where no engine answers, one of this machine is started, or this is a dry run.
+        architecture=engine.architecture() if docker_host else native_architecture(),
     )
     return Build(
         inputs,
         name=str(task_vars["inventory_hostname"]),
         directory=directory,
-        docker_host=docker_host_of(task_vars, templar),
+        docker_host=docker_host,
+        engine=engine,
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -63,17 +62,16 @@ class Harvest:
 class Build:
     """One app's plan, its stages' harvests and its image; every method may be the first."""
 
-    def __init__(self, inputs: Inputs, name: str, directory: Path, docker_host: str) -> None:
+    def __init__(
+        self, inputs: Inputs, name: str, directory: Path, docker_host: str, engine: Engine
+    ) -> None:
         self.inputs = inputs
         self.name = name
         self.directory = directory
+        # Empty where no engine answers yet: the engine is then the usual one.
         self.docker_host = docker_host
+        self.engine = engine
         self.store = Store(Path(str(inputs.options["rootfs_store"])).expanduser())
-
-    @cached_property
-    def engine(self) -> Engine:
-        """The engine; connected when it is first asked for."""
-        return Engine(self.docker_host)
 
     def plan(self) -> Plan:
         """Plan the image: what the app is, the digest of its sources, whether it is there."""
@@ -272,6 +270,15 @@ class Build:
         there = self.engine.image(image.name)
         if there is not None and there.id == image.config_digest:
             return False
+        architecture = self.engine.architecture()
+        if architecture != image.config.architecture:
+            raise EngineError(
+                f"image {image.name} is for {image.config.architecture}, the engine for"
+                f" {architecture}",
+                where=f"engine {self.docker_host}",
+                hint="build with an engine of the wanted architecture all the way, or do not load"
+                " the image (rootfs_load: false)",
+            )
         known = [other.layers for other in self.engine.images(STACK_LABEL)]
         try:
             self.engine.load(docker_archive(self.store, image, known))
@@ -385,7 +392,7 @@ class Build:
                     **options["rootfs_labels"],
                 }
             ),
-            architecture=self.engine.architecture(),
+            architecture=self.inputs.architecture,
         )
 
     def _check_programs(self, config: ImageConfig, manifest: Fragment) -> None:

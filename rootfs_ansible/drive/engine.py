@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import os
+import platform
 import posixpath
 import re
 import struct
@@ -44,6 +45,15 @@ _BLOCK = 1 << 20
 # What engines answer where a network has containers: Docker the first, Podman the second.
 _IN_USE = (403, 409)
 
+# The names of the kernel where they are not those of the engine (GOARCH).
+_ARCHITECTURES = {
+    "x86_64": "amd64",
+    "i686": "386",
+    "aarch64": "arm64",
+    "armv7l": "arm",
+    "loongarch64": "loong64",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Image:
@@ -77,6 +87,16 @@ class Completed:
     output: str
 
 
+class _Client(APIClient):
+    """Keeps what the engine ``said`` of itself: the client asks it for that to begin with."""
+
+    said: Mapping[str, Any] = {}
+
+    def version(self, api_version: bool = True) -> dict[str, Any]:
+        self.said = dict(super().version(api_version))
+        return dict(self.said)
+
+
 class Engine:
     """A container engine, as ``docker_host`` names it (``unix://…``, ``tcp://…``, ``ssh://…``).
 
@@ -90,7 +110,7 @@ class Engine:
         self.docker_host = docker_host or os.environ.get("DOCKER_HOST") or DEFAULT_HOST
         self._timeout = timeout
         self._patience = patience
-        self._client: APIClient | None = None
+        self._client: _Client | None = None
 
     # --- the engine itself ---
 
@@ -515,10 +535,10 @@ class Engine:
         return f"engine {self.docker_host}"
 
     @property
-    def _api(self) -> APIClient:
+    def _api(self) -> _Client:
         if self._client is None:
             settings = kwargs_from_env({**os.environ, "DOCKER_HOST": self.docker_host})
-            self._client = APIClient(
+            self._client = _Client(
                 **settings,
                 version="auto",
                 timeout=self._timeout,
@@ -568,7 +588,7 @@ class Engine:
     def architecture(self) -> str:
         """Return the architecture of the engine, as image configurations name it."""
         with self._calling("it was asked for its version"):
-            return str(self._api.version()["Arch"])
+            return str(self._api.said["Arch"])
 
     def _known(self, name: str) -> Image:
         found = self.image(name)
@@ -677,6 +697,15 @@ def _write_configuration(
         member.size = len(data)
         archive.addfile(member, io.BytesIO(data))
     return names
+
+
+def native_architecture() -> str:
+    """Return the architecture of this machine, as image configurations name it.
+
+    It is that of the engine which a build without one starts here.
+    """
+    machine = platform.machine().lower()
+    return _ARCHITECTURES.get(machine, machine)
 
 
 def _repository_and_tag(name: str) -> tuple[str, str]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rootfs_ansible import __version__
-from rootfs_ansible.plan.key import directory_digest, role_digest, stage_key
+from rootfs_ansible.errors import InputError
+from rootfs_ansible.plan.key import directory_digest, path_digest, role_digest, stage_key
 from rootfs_ansible.plan.stack import Stack
 
 ENTRY_POINTS = ("inspect", "build_image", "toolchain", "runtime", "compile")
@@ -47,8 +47,9 @@ class Inputs:
 
     ``options`` are the resolved variables of the app, of its stack and of the root image;
     ``specs`` the names of those that each entry point of the stack role reads; ``searches`` the
-    directories that hold roles; ``code`` our own: the root image's role, the exporter's digest,
-    the collection's modules.
+    directories that hold roles; ``root_role`` and ``collection`` where our own are. ``code`` is the
+    digest of all of our code that touches what is harvested; what is made once and shared (root
+    image, build image) does not know it. ``architecture`` is the engine's.
     """
 
     stack: Stack
@@ -57,19 +58,17 @@ class Inputs:
     searches: tuple[Path, ...]
     root_role: Path
     collection: Path
-    exporter: str
+    code: str
+    architecture: str
 
     def root_image(self) -> str:
         """Return the key of the root image."""
         return stage_key(
             "root_image",
             {
-                "options": {
-                    name: value
-                    for name, value in self.options.items()
-                    if name.startswith("root_image_") and name not in _NOT_IN_A_KEY
-                },
-                "role": directory_digest(self.root_role / "tasks"),
+                "architecture": self.architecture,
+                "options": self._root_options(),
+                "role": role_digest(self.root_role, self.searches, without=_is_description),
             },
         )
 
@@ -84,7 +83,9 @@ class Inputs:
         """
         if not wanted:
             return self.build_image()
-        return self._entry("toolchain", self.build_image(), {"wanted": wanted})
+        return self._entry(
+            "toolchain", self.build_image(), {"wanted": wanted, "modules": self._modules()}
+        )
 
     def runtime(self, wanted: str) -> str:
         """Return the key of the stack's runtime: its staging image and its layer."""
@@ -95,7 +96,7 @@ class Inputs:
                 "toolchain": self.toolchain(wanted) if wanted else "",
                 "outputs": self.stack.outputs["runtime"],
                 "companions": self.stack.companions,
-                "exporter": self.exporter,
+                "code": self.code,
                 "epoch": self.options.get("rootfs_epoch"),
                 "prefix": self.options.get("rootfs_prefix"),
             },
@@ -111,16 +112,12 @@ class Inputs:
                 "runtime": self.runtime(wanted),
                 "sources": sources,
                 "role": self._role("compile"),
-                "modules": directory_digest(
-                    self.collection / "plugins" / "modules",
-                    self.collection / "plugins" / "module_utils",
-                    self.collection / "roles" / "rootfs" / "tasks",
-                ),
+                "packages": self._package_tasks(),
                 "stack": [self.stack.outputs["compile"], self.stack.prune, self.stack.environment],
                 "options": {
                     name: value for name, value in self._hashed().items() if name not in left_out
                 },
-                "exporter": self.exporter,
+                "code": self.code,
             },
         )
 
@@ -135,7 +132,8 @@ class Inputs:
                 "outputs": self.options.get("rootfs_outputs"),
                 "companions": [self.stack.companions, self.options.get("rootfs_companions")],
                 "epoch": self.options.get("rootfs_epoch"),
-                "exporter": self.exporter,
+                "tasks": self._package_tasks(),
+                "code": self.code,
             },
         )
 
@@ -144,14 +142,12 @@ class Inputs:
         return stage_key(
             "image",
             {
-                "version": __version__,
+                "architecture": self.architecture,
                 "root": self.root_image(),
                 "stack": role_digest(self.stack.directory, self.searches),
-                "own": [
-                    directory_digest(self.collection / "plugins"),
-                    directory_digest(self.collection / "roles" / "rootfs"),
-                ],
-                "exporter": self.exporter,
+                "modules": self._modules(),
+                "packages": self._package_tasks(),
+                "code": self.code,
                 "options": self._hashed(),
                 "sources": sources,
             },
@@ -169,13 +165,35 @@ class Inputs:
             },
         )
 
+    def _root_options(self) -> dict[str, Any]:
+        """Return the options of the root image; a keyring is what it holds, wherever it lies."""
+        options = {
+            name: value
+            for name, value in self.options.items()
+            if name.startswith("root_image_") and name not in _NOT_IN_A_KEY
+        }
+        keyrings = options.pop("root_image_keyrings", None) or ()
+        # An existing image brings its own keys, and none of these files is read.
+        if not options.get("root_image_name"):
+            options["root_image_keyrings"] = [_keyring_digest(Path(str(path))) for path in keyrings]
+        return options
+
+    def _modules(self) -> str:
+        """Return the digest of what roles run in containers, besides what Ansible brings."""
+        plugins = self.collection / "plugins"
+        return directory_digest(plugins / "modules", plugins / "module_utils")
+
+    def _package_tasks(self) -> str:
+        """Return the digest of our tasks that install packages in both kinds of container."""
+        return directory_digest(self.collection / "roles" / "rootfs" / "tasks")
+
     def _role(self, entry_point: str) -> str:
         others = {f"{name}.yml" for name in ENTRY_POINTS if name != entry_point}
         return role_digest(
             self.stack.directory,
             self.searches,
             without=lambda name: (
-                name in {f"tasks/{other}" for other in others} or name.startswith("meta/")
+                name in {f"tasks/{other}" for other in others} or _is_description(name)
             ),
         )
 
@@ -183,5 +201,24 @@ class Inputs:
         return {
             name: sorted(value) if name in _NAMES_ONLY else value
             for name, value in self.options.items()
-            if name not in _NOT_IN_A_KEY and name not in self.stack.places
+            if name not in _NOT_IN_A_KEY
+            and name not in self.stack.places
+            # The key of the root image stands for its options.
+            and not name.startswith("root_image_")
         }
+
+
+def _is_description(name: str) -> bool:
+    # What meta/ says and counts is resolved: options by their values, outputs by the stack.
+    return name.startswith("meta/")
+
+
+def _keyring_digest(path: Path) -> str:
+    try:
+        return path_digest(path)
+    except InputError as error:
+        raise InputError(
+            error.what,
+            where=error.where,
+            hint="root_image_keyrings names files of the controller",
+        ) from error

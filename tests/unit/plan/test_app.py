@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from rootfs_ansible.errors import InputError
 from rootfs_ansible.plan.app import Inputs
 from rootfs_ansible.plan.stack import find
 
@@ -47,7 +48,13 @@ def inputs(tmp_path: Path) -> Inputs:
         write(role / "tasks" / f"{entry}.yml", entry)
     write(role / "files" / "tool.conf", "shared by all entry points")
     write(tmp_path / "roles" / "root_image" / "tasks" / "main.yml", "mmdebstrap")
+    write(tmp_path / "roles" / "root_image" / "vars" / "main.yml", "root_image_command: []")
+    write(tmp_path / "roles" / "root_image" / "files" / "apt.conf", "apt")
+    write(tmp_path / "roles" / "root_image" / "meta" / "argument_specs.yml", "{}")
+    write(tmp_path / "roles" / "root_image" / "README.md", "about")
+    write(tmp_path / "roles" / "rootfs" / "tasks" / "packages.yml", "apt")
     write(tmp_path / "plugins" / "modules" / "zig.py", "module")
+    write(tmp_path / "plugins" / "module_utils" / "zig_release.py", "module")
     (stack,) = find([(tmp_path / "roles", "")])
     return Inputs(
         stack=stack,
@@ -56,7 +63,8 @@ def inputs(tmp_path: Path) -> Inputs:
         searches=(tmp_path / "roles",),
         root_role=tmp_path / "roles" / "root_image",
         collection=tmp_path,
-        exporter="exporter",
+        code="code",
+        architecture="amd64",
     )
 
 
@@ -113,6 +121,10 @@ def test_needs_decide_the_system_layer(inputs: Inputs) -> None:
     ("file", "stages"),
     [
         ("roles/root_image/tasks/main.yml", set(STAGES)),
+        ("roles/root_image/vars/main.yml", set(STAGES)),
+        ("roles/root_image/files/apt.conf", set(STAGES)),
+        ("roles/root_image/meta/argument_specs.yml", set()),
+        ("roles/root_image/README.md", set()),
         (
             "roles/stack_zig/tasks/build_image.yml",
             {"build_image", "toolchain", "runtime", "compile", "system", "image"},
@@ -128,7 +140,12 @@ def test_needs_decide_the_system_layer(inputs: Inputs) -> None:
             "roles/stack_zig/files/tool.conf",
             {"build_image", "toolchain", "runtime", "compile", "system", "image"},
         ),
-        ("plugins/modules/zig.py", {"compile", "image"}),
+        ("roles/rootfs/tasks/packages.yml", {"compile", "system", "image"}),
+        ("plugins/modules/zig.py", {"toolchain", "runtime", "compile", "system", "image"}),
+        (
+            "plugins/module_utils/zig_release.py",
+            {"toolchain", "runtime", "compile", "system", "image"},
+        ),
     ],
 )
 def test_a_file_of_a_role_decides_its_stages(inputs: Inputs, file: str, stages: set[str]) -> None:
@@ -136,6 +153,38 @@ def test_a_file_of_a_role_decides_its_stages(inputs: Inputs, file: str, stages: 
     path = inputs.collection / file
     path.write_text(path.read_text() + " changed")
     assert changed(before, keys(inputs)) == stages
+
+
+def test_our_code_decides_what_is_harvested_and_nothing_that_is_shared(inputs: Inputs) -> None:
+    other = replace(inputs, code="other")
+    assert changed(keys(inputs), keys(other)) == {"runtime", "compile", "system", "image"}
+
+
+def test_an_image_of_another_architecture_is_another_image(inputs: Inputs) -> None:
+    other = replace(inputs, architecture="arm64")
+    assert changed(keys(inputs), keys(other)) == set(STAGES)
+
+
+def test_a_keyring_decides_by_what_it_holds(inputs: Inputs, tmp_path: Path) -> None:
+    def with_keyring(path: Path) -> dict[str, str]:
+        return keys(replace(inputs, options={**OPTIONS, "root_image_keyrings": [str(path)]}))
+
+    one, two = tmp_path / "one.gpg", tmp_path / "keyrings" / "two.gpg"
+    write(one, "key")
+    write(two, "key")
+    before = with_keyring(one)
+    assert with_keyring(two) == before
+    assert changed(before, with_keyring(two.parent)) == set(STAGES)
+    write(two, "another")
+    assert changed(before, with_keyring(two)) == set(STAGES)
+
+
+def test_a_keyring_is_read_where_the_root_image_is_made(inputs: Inputs, tmp_path: Path) -> None:
+    options = {**OPTIONS, "root_image_keyrings": [str(tmp_path / "gone.gpg")]}
+    with pytest.raises(InputError, match="cannot be read") as raised:
+        replace(inputs, options=options).root_image()
+    assert "root_image_keyrings" in raised.value.hint
+    assert replace(inputs, options={**options, "root_image_name": "debian"}).root_image()
 
 
 def test_where_the_roles_lie_decides_nothing(
