@@ -105,9 +105,9 @@ def make_build(
     return Build(inputs, name, app, engine.docker_host, engine)  # type: ignore[arg-type]
 
 
-def harvested(build: Build, plan: Plan) -> Plan:
+def harvested(build: Build, plan: Plan, project: Mapping[str, Any] | None = None) -> Plan:
     """Return the plan with its stages, each of them run."""
-    plan = build.plan_stages(plan, {})
+    plan = build.plan_stages(plan, project or {})
     for stage, tree in TREE.items():
         exported = export(build.directory.parent / f"{stage}-{build.name}", tree, epoch=0)
         build.keep(plan.stage(stage).key, exported.fragment, exported.directory, {})

@@ -23,7 +23,7 @@ class ActionModule(RootfsAction):
         build = build_of(task_vars, self._templar, self._loader)
         planned = Planned.of(task_vars)
         image = build.pack(planned.plan, planned.project)
-        build.deliver(image)
+        build.deliver(image, planned.plan)
         text = summary(image, daemon.client(build.docker_host))
         self._display.display(text)
         return {"changed": True, "rootfs_result": image.to_json(), "rootfs_summary": text}

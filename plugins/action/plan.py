@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.rootfs.builder.plugins.plugin_utils.action import RootfsAction
-from ansible_collections.rootfs.builder.plugins.plugin_utils.build import build_of
+from ansible_collections.rootfs.builder.plugins.plugin_utils.build import build_of, shares_output
 from ansible_collections.rootfs.builder.plugins.plugin_utils.options import options_of
 from ansible_collections.rootfs.builder.plugins.plugin_utils.planned import Planned
 
@@ -27,14 +27,14 @@ class ActionModule(RootfsAction):
             plan = build.plan_stages(Planned.of(task_vars).plan, project, engine_needed=not dry)
             result = Planned(plan, project, build.docker_host).to_result()
             return {**result, **self._foretold(_outlook(plan))} if dry else result
-        plan = build.plan()
+        plan = build.plan(shared_output=shares_output(build, task_vars))
         result = Planned(plan, docker_host=build.docker_host).to_result()
         image = build.image(plan.key)
         if image is None or self._task.check_mode:
             options = options_of(build.directory, build.inputs.options, task_vars)
             told = f"{plan.name} is built: {image.name} is in the store" if image else ""
             return {**result, **options, **(self._foretold(told) if told else {})}
-        changed = build.deliver(image)
+        changed = build.deliver(image, plan)
         text = summary(image, daemon.client(build.docker_host))
         self._display.display(text)
         return {

@@ -70,6 +70,25 @@ def build_of(task_vars: Mapping[str, Any], templar: Templar, loader: DataLoader)
     )
 
 
+def shares_output(build: Build, task_vars: Mapping[str, Any]) -> bool:
+    """Say whether another app of the play has the same ``rootfs_output``: it is a directory then.
+
+    An app cannot say it in its own rootfs.yml, so the variables of the hosts are all there is.
+    """
+    if not build.inputs.options["rootfs_format"]:
+        return False
+
+    def place(output: object) -> Path:
+        return Path(str(output or "")).expanduser().absolute()
+
+    own = place(build.inputs.options["rootfs_output"])
+    return any(
+        place(task_vars["hostvars"][host].get("rootfs_output")) == own
+        for host in task_vars.get("ansible_play_hosts_all") or ()
+        if host != build.name
+    )
+
+
 def app_directory(task_vars: Mapping[str, Any], templar: Templar) -> Path:
     """Return the directory of the app; a relative one is below the inventory's directory."""
     given = str(templar.template(task_vars.get("rootfs_app_dir", "")) or "")

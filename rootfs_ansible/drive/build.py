@@ -18,7 +18,7 @@ from rootfs_ansible.model.path import ImagePath
 from rootfs_ansible.model.plan import Plan, Stage
 from rootfs_ansible.model.request import Companion, ExportRequest, Output, Prune, Scope
 from rootfs_ansible.pack.archive import docker_archive, write_oci_archive
-from rootfs_ansible.pack.image import find_image, pack
+from rootfs_ansible.pack.image import check_name, find_image, pack
 from rootfs_ansible.pack.link import link, resolved, unwritable
 from rootfs_ansible.pack.rootfs import write_directory, write_tar
 from rootfs_ansible.plan.app import Inputs
@@ -73,9 +73,14 @@ class Build:
         self.engine = engine
         self.store = Store(Path(str(inputs.options["rootfs_store"])).expanduser())
 
-    def plan(self) -> Plan:
-        """Plan the image: what the app is, the digest of its sources, whether it is there."""
+    def plan(self, *, shared_output: bool = False) -> Plan:
+        """Plan the image: what the app is, the digest of its sources, whether it is there.
+
+        ``shared_output`` says that other apps have the same ``rootfs_output``. What can be refused
+        before anything is built is refused here.
+        """
         self._owner()
+        check_name(self.tag)
         stack = self.inputs.stack
         return self._replan(
             Plan(
@@ -86,6 +91,7 @@ class Build:
                 # Its options decide by their values, not by the file that says them.
                 ignore=(*stack.ignore, "**/rootfs.yml"),
                 inspects=stack.has("inspect"),
+                outputs=self._outputs(shared=shared_output),
             )
         )
 
@@ -94,11 +100,11 @@ class Build:
     ) -> Plan:
         """Plan the stages, now that ``project`` (what the stack's inspection found) is known.
 
-        In a dry run no engine is needed: one that does not answer has no image.
+        Planning writes nothing: a dry run leaves all as it is. It needs no engine either: one that
+        does not answer has no image.
         """
         context = str(project.get("context") or self.directory)
         if context != plan.context:
-            self.store.put_record(self._context_key(), {"context": context})
             plan = self._replan(replace(plan, context=context))
         wanted = str(project.get("toolchain") or "")
         inputs = self.inputs
@@ -221,11 +227,7 @@ class Build:
             found = Descriptor(document.text("digest"), document.integer("size"))
         except InputError:
             return None
-        if self.store.ref(self.tag) != found:
-            if not self.store.has(found.digest, found.size):
-                return None
-            self.store.put_ref(self.tag, found)
-        return find_image(self.store, self.tag)
+        return find_image(self.store, self.tag, found)
 
     def pack(self, plan: Plan, project: Mapping[str, Any]) -> Image:
         """Link what the stages left into an image, keep it in the store and name it."""
@@ -239,21 +241,23 @@ class Build:
         self._check_programs(config, manifest)
         self._check_volumes(config, manifest)
         image = pack(self.store, manifest, config, self.tag, self._epoch)
-        found = self.store.ref(self.tag)
-        if found is not None:
-            self.store.put_record(plan.key, {"digest": found.digest, "size": found.size})
+        # By now the name may be another build's: the record is of what was packed here.
+        packed = self.store.descriptor(image.digest)
+        self.store.put_record(plan.key, {"digest": packed.digest, "size": packed.size})
+        if Path(plan.context) != self._context():
+            self.store.put_record(self._context_key(), {"context": plan.context})
         return image
 
-    def deliver(self, image: Image) -> bool:
-        """Bring an image to where it is wanted: the engine, and each format asked for.
+    def deliver(self, image: Image, plan: Plan) -> bool:
+        """Bring an image to where it is wanted: the index, the engine, and each planned output.
 
         Says whether anything was written.
         """
+        named = self._name(image)
         loaded = bool(self.inputs.options["rootfs_load"]) and self._load(image)
-        targets = self._targets()
-        for form, path in targets.items():
-            WRITERS[form](self.store, image, path)
-        return loaded or bool(targets)
+        for form, path in plan.outputs:
+            WRITERS[form](self.store, image, Path(path))
+        return named or loaded or bool(plan.outputs)
 
     @property
     def tag(self) -> str:
@@ -264,6 +268,14 @@ class Build:
     @property
     def _epoch(self) -> int:
         return int(self.inputs.options["rootfs_epoch"])
+
+    def _name(self, image: Image) -> bool:
+        """Give the image its name in the index; say whether another one, or none, had it."""
+        found = self.store.descriptor(image.digest)
+        if self.store.ref(image.name) == found:
+            return False
+        self.store.put_ref(image.name, found)
+        return True
 
     def _load(self, image: Image) -> bool:
         """Load what the engine lacks of an image; say whether it lacked anything."""
@@ -287,20 +299,27 @@ class Build:
             self.engine.load(docker_archive(self.store, image))
         return True
 
-    def _targets(self) -> dict[str, Path]:
+    def _outputs(self, *, shared: bool) -> tuple[tuple[str, str], ...]:
+        """Return each format that is asked for, with the path that it is written to."""
         options = self.inputs.options
         formats: Sequence[str] = options["rootfs_format"]
         if not formats:
-            return {}
+            return ()
         if not options["rootfs_output"]:
             raise InputError(
-                f"there is no place for {', '.join(formats)}", hint="set rootfs_output to a path"
+                f"there is no place for {', '.join(formats)}",
+                where=self.name,
+                hint="set rootfs_output to a path",
             )
-        output = Path(str(options["rootfs_output"])).expanduser().absolute()
-        if len(formats) == 1:
-            return {formats[0]: output}
-        base = re.sub(r"[^a-zA-Z0-9._-]+", "-", str(options["rootfs_image_name"]))
-        return {form: output / f"{base}{SUFFIXES[form]}" for form in formats}
+        given = str(options["rootfs_output"])
+        output = Path(given).expanduser().absolute()
+        # A directory that is there is where files go, but it is what a root directory replaces.
+        below = formats != ["dir"] and (given.endswith("/") or output.is_dir())
+        if len(formats) == 1 and not (shared or below):
+            return ((formats[0], str(output)),)
+        # Unlike an image's name, an app's is one in the play.
+        base = re.sub(r"[^a-zA-Z0-9._-]+", "-", self.name)
+        return tuple((form, str(output / f"{base}{SUFFIXES[form]}")) for form in formats)
 
     def _has(self, image: str, engine_needed: bool) -> bool:
         try:

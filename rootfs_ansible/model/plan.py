@@ -36,7 +36,8 @@ class Plan:
 
     ``role`` is its stack's role, ``context`` the directory of the host whose files are its
     sources (``ignore`` names what is none of them), ``sources`` their digest, ``key`` that of the
-    image, ``cached`` whether the image is there, ``inspects`` whether the stack reads projects.
+    image, ``cached`` whether the image is there, ``inspects`` whether the stack reads projects,
+    ``outputs`` what is written beside the store: formats and paths.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Plan:
     key: str = ""
     cached: bool = False
     stages: tuple[Stage, ...] = ()
+    outputs: tuple[tuple[str, str], ...] = ()
 
     def stage(self, name: str) -> Stage:
         """Return a stage by name."""
@@ -71,6 +73,7 @@ class Plan:
             "key": self.key,
             "cached": self.cached,
             "inspects": self.inspects,
+            "outputs": dict(self.outputs),
             "stages": {stage.name: stage.to_json() for stage in self.stages},
         }
 
@@ -92,4 +95,5 @@ class Plan:
             cached=document.boolean("cached"),
             inspects=document.boolean("inspects"),
             stages=document.each("stages", Stage.from_json),
+            outputs=tuple(document.mapping("outputs").items()),
         )

@@ -11,7 +11,7 @@ from rootfs_ansible.errors import InputError, StoreError
 from rootfs_ansible.model.document import Document
 from rootfs_ansible.model.image import Image, ImageConfig, ImageLayer
 from rootfs_ansible.model.manifest import Fragment, Kind, Layer
-from rootfs_ansible.store.layout import MANIFEST_TYPE, Store, canonical
+from rootfs_ansible.store.layout import MANIFEST_TYPE, Descriptor, Store, canonical
 
 CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
 LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar"
@@ -36,12 +36,7 @@ def pack(store: Store, linked: Fragment, config: ImageConfig, name: str, epoch: 
     them. A layer without entries is left out of the image. Raises ``InputError`` for a name that
     no registry takes and ``StoreError`` where a layer is missing or the store cannot be written.
     """
-    if not _NAME.fullmatch(name):
-        raise InputError(
-            f"not an image name: {name!r}",
-            hint="it is repository:tag, the repository in lower case (rootfs_image_name,"
-            " rootfs_image_tag)",
-        )
+    check_name(name)
     if not 0 <= epoch <= _LAST_EPOCH:
         raise InputError(
             f"not a time: {epoch}", hint="rootfs_epoch is in seconds since 1970 (SOURCE_DATE_EPOCH)"
@@ -88,11 +83,23 @@ def pack(store: Store, linked: Fragment, config: ImageConfig, name: str, epoch: 
     return _image(store, name, image.digest, document)
 
 
-def find_image(store: Store, name: str) -> Image | None:
-    """Return the image of that name from the store; nothing where it, or a part of it, is gone."""
-    found = store.ref(name)
-    document = None if found is None else store.manifest(found.digest)
-    if found is None or document is None:
+def check_name(name: str) -> None:
+    """Raise ``InputError`` for a name (repository:tag) that no registry takes."""
+    if not _NAME.fullmatch(name):
+        raise InputError(
+            f"not an image name: {name!r}",
+            hint="it is repository:tag, the repository in lower case (rootfs_image_name,"
+            " rootfs_image_tag)",
+        )
+
+
+def find_image(store: Store, name: str, found: Descriptor) -> Image | None:
+    """Return an image of the store under a name; nothing where it, or a part of it, is gone.
+
+    ``found`` says which: the index may give the name to another one at any time.
+    """
+    document = store.manifest(found.digest)
+    if document is None or not store.has(found.digest, found.size):
         return None
     try:
         image = _image(store, name, found.digest, document)

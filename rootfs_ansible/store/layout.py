@@ -129,6 +129,12 @@ class Store:
             )
         return path
 
+    def descriptor(self, digest: str) -> Descriptor:
+        """Return the digest of a blob with its size; ``StoreError`` where it is not there."""
+        path = self.blob(digest)
+        with self._reading():
+            return Descriptor(digest, path.stat().st_size)
+
     def put_blob(self, content: bytes) -> Descriptor:
         """Keep a small blob and return its digest and size."""
         descriptor = Descriptor("sha256:" + hashlib.sha256(content).hexdigest(), len(content))

@@ -7,18 +7,138 @@ from pathlib import Path
 import pytest
 from builds import StandIn, harvested, make_build
 
-from rootfs_ansible.errors import EngineError
+from rootfs_ansible.drive import build as module
+from rootfs_ansible.errors import EngineError, InputError
+from rootfs_ansible.model.image import Image
+from rootfs_ansible.model.plan import Plan
+from rootfs_ansible.pack.image import pack
+
+
+def test_a_plan_and_a_look_at_what_is_there_write_nothing(tmp_path: Path) -> None:
+    build = make_build(tmp_path, rootfs_output="out", rootfs_format=["oci"])
+    plan = build.plan_stages(build.plan(), {"context": str(tmp_path)})
+    assert build.image(plan.key) is None
+    assert not build.store.directory.exists()
+
+
+def test_an_image_that_is_there_gets_its_name_when_it_is_delivered(tmp_path: Path) -> None:
+    build = make_build(tmp_path)
+    plan = harvested(build, build.plan())
+    first = build.pack(plan, {})
+    other = make_build(tmp_path, rootfs_labels={"commit": "two"})
+    second = other.pack(harvested(other, other.plan()), {})
+    assert named(build) == second.digest
+    assert build.image(plan.key) == first
+    assert named(build) == second.digest
+    assert build.deliver(first, plan)
+    assert named(build) == first.digest
+    assert not build.deliver(first, plan)
+
+
+def named(build: module.Build) -> str:
+    found = build.store.ref(build.tag)
+    return found.digest if found else ""
+
+
+def test_what_is_recorded_is_what_was_packed_whoever_takes_the_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another commit's build gives the same name to its image just then."""
+    build = make_build(tmp_path)
+    other = make_build(tmp_path, rootfs_labels={"commit": "two"})
+    theirs = other.pack(harvested(other, other.plan()), {})
+
+    def packed_and_overtaken(*arguments: object) -> Image:
+        image = pack(*arguments)  # type: ignore[arg-type]
+        build.store.put_ref(build.tag, build.store.descriptor(theirs.digest))
+        return image
+
+    plan = harvested(build, build.plan())
+    monkeypatch.setattr(module, "pack", packed_and_overtaken)
+    image = build.pack(plan, {})
+    assert image.digest != theirs.digest
+    assert build.image(plan.key) == image
+
+
+def test_the_directory_of_the_sources_is_known_to_the_next_build(tmp_path: Path) -> None:
+    """A member of a workspace: its sources are all of it."""
+
+    def member() -> module.Build:
+        return make_build(tmp_path / "work", rootfs_store=str(tmp_path / "store"))
+
+    (tmp_path / "work").mkdir()
+    build = member()
+    plan = build.plan()
+    assert plan.context == str(tmp_path / "work" / "shop")
+    project = {"context": str(tmp_path / "work")}
+    plan = harvested(build, plan, project)
+    assert member().plan().context == str(tmp_path / "work" / "shop")
+    build.pack(plan, project)
+    assert member().plan().context == str(tmp_path / "work")
+
+
+def test_a_name_that_no_engine_takes_is_refused_before_anything_is_built(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="not an image name: 'Shop_API:latest'"):
+        make_build(tmp_path, rootfs_image_name="Shop_API").plan()
+
+
+@pytest.mark.parametrize(
+    ("formats", "output", "shared", "written"),
+    [
+        ([], "", False, {}),
+        (["oci"], "new", False, {"oci": "new"}),
+        (["oci"], "new/", False, {"oci": "new/shop.oci.tar"}),
+        (["tar"], "there", False, {"tar": "there/shop.tar"}),
+        (["oci"], "new", True, {"oci": "new/shop.oci.tar"}),
+        # A root directory replaces the one that is there, which an earlier build wrote.
+        (["dir"], "there", False, {"dir": "there"}),
+        (["dir"], "there", True, {"dir": "there/shop"}),
+        (["oci", "dir"], "new", False, {"oci": "new/shop.oci.tar", "dir": "new/shop"}),
+    ],
+)
+def test_where_an_image_is_written(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    formats: list[str],
+    output: str,
+    shared: bool,
+    written: dict[str, str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "there").mkdir()
+    plan = make_build(
+        tmp_path, rootfs_format=formats, rootfs_output=output, rootfs_image_name="team/shop"
+    ).plan(shared_output=shared)
+    assert dict(plan.outputs) == {form: str(tmp_path / path) for form, path in written.items()}
+    assert Plan.from_json(plan.to_json()) == plan
+
+
+def test_a_format_without_a_place_is_refused_before_anything_is_built(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no place for oci"):
+        make_build(tmp_path, rootfs_format=["oci"]).plan()
+
+
+def test_apps_with_one_output_are_written_side_by_side(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        build = make_build(tmp_path, name, rootfs_format=["oci"], rootfs_output=f"{tmp_path}/out")
+        plan = harvested(build, build.plan(shared_output=True))
+        build.deliver(build.pack(plan, {}), plan)
+    assert [path.name for path in sorted((tmp_path / "out").iterdir())] == [
+        "one.oci.tar",
+        "two.oci.tar",
+    ]
 
 
 def test_an_image_of_another_architecture_is_not_sent_to_an_engine(tmp_path: Path) -> None:
     build = make_build(tmp_path)
-    image = build.pack(harvested(build, build.plan()), {})
+    plan = harvested(build, build.plan())
+    image = build.pack(plan, {})
     other = StandIn(machine="arm64")
     build = make_build(tmp_path, engine=other, rootfs_load=True)
     with pytest.raises(EngineError, match="for amd64, the engine for arm64") as refused:
-        build.deliver(image)
+        build.deliver(image, plan)
     assert "rootfs_load" in refused.value.hint
     assert "load" not in other.asked
     other.machine = "amd64"
-    assert build.deliver(image)
+    assert build.deliver(image, plan)
     assert "load" in other.asked

@@ -30,7 +30,7 @@ from rootfs_ansible.pack import (
     write_oci_archive,
     write_tar,
 )
-from rootfs_ansible.store import Store
+from rootfs_ansible.store import Descriptor, Store
 
 EPOCH = 1_700_000_000
 LAYERS = ("runtime", "system", "dependencies", "app")
@@ -173,9 +173,12 @@ def test_the_same_inputs_give_the_same_bytes(
         assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
 
 
-def test_an_image_is_found_by_its_name(store: Store, image: Image) -> None:
-    assert find_image(Store(store.directory), "web:1.0") == image
-    assert find_image(store, "web:2.0") is None
+def test_an_image_is_found_by_its_digest_whoever_has_its_name(store: Store, image: Image) -> None:
+    found = store.descriptor(image.digest)
+    store.put_ref("web:1.0", Descriptor("sha256:" + "a" * 64, 1))
+    assert find_image(Store(store.directory), "web:1.0", found) == image
+    assert find_image(store, "web:2.0", found) == replace(image, name="web:2.0")
+    assert find_image(store, "web:1.0", replace(found, size=1)) is None
 
 
 @pytest.mark.parametrize("part", ["layer", "configuration", "image manifest", "manifest"])
@@ -186,8 +189,9 @@ def test_an_image_that_lacks_a_part_is_not_found(store: Store, image: Image, par
         "image manifest": store.blob(image.digest),
         "manifest": image.manifest,
     }
+    found = store.descriptor(image.digest)
     paths[part].write_bytes(b"{}")
-    assert find_image(store, "web:1.0") is None
+    assert find_image(store, "web:1.0", found) is None
 
 
 def test_a_layer_that_is_gone_is_an_error_that_names_it(store: Store, exported: Export) -> None:
