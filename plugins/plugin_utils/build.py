@@ -13,6 +13,7 @@ from ansible_collections.rootfs.builder.plugins.plugin_utils.options import (
     COLLECTION,
     RoleOptions,
     app_file,
+    app_stack,
     resolve,
     role_directories,
 )
@@ -37,8 +38,7 @@ def build_of(task_vars: Mapping[str, Any], templar: Templar, loader: DataLoader)
     places = role_directories(task_vars)
     own = COLLECTION / "roles"
     chosen = str(templar.template(task_vars.get("rootfs_stack", "")) or "")
-    found = stacks.find(places)
-    stack = stacks.detect(directory, found, chosen)
+    stack = stacks.detect(directory, stacks.find(places), chosen or app_stack(directory))
     stack_role = RoleOptions(stack.directory, loader)
     roles = (
         RoleOptions(own / "rootfs", loader),

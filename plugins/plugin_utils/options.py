@@ -68,6 +68,11 @@ def role_directories(task_vars: Mapping[str, Any]) -> tuple[tuple[Path, str], ..
     return (*found, (own, "rootfs.builder."))
 
 
+def app_stack(directory: Path) -> str:
+    """Return the stack that the app's own rootfs.yml names; its other options depend on it."""
+    return str(_read(directory / APP_FILE).get("rootfs_stack") or "")
+
+
 class RoleOptions:
     """What a role declares: the names of its options by entry point, and their defaults."""
 

@@ -31,7 +31,9 @@ _KEYS = {
 class Stack:
     """A stack role as found on the roles path.
 
-    ``role`` is what ``include_role`` is told, ``directory`` where it is. ``marks`` are the file
+    ``role`` is what ``include_role`` is told, ``directory`` where it is: our own by the name in
+    the collection, a team's by its path, since a name would be looked for in the collection of
+    the playbook first. ``marks`` are the file
     names (globs) that mark a project, ``ignore`` the names that never belong to its sources.
     ``outputs`` by stage, ``prune``, ``companions`` and ``environment`` are kept as written:
     their strings are templates over the app's variables. ``places`` are the options that say
@@ -72,7 +74,7 @@ def find(directories: Iterable[tuple[Path, str]]) -> tuple[Stack, ...]:
         for path in sorted(directory.glob("*/meta/stack.yml")):
             role = path.parent.parent
             try:
-                stack = _parse(path, f"{prefix}{role.name}")
+                stack = _parse(path, f"{prefix}{role.name}" if prefix else str(role.absolute()))
             except InputError as error:
                 problems.append(str(error))
             else:
@@ -95,7 +97,7 @@ def detect(directory: Path, stacks: tuple[Stack, ...], chosen: str = "") -> Stac
         )
     if chosen:
         for stack in stacks:
-            if chosen in (stack.name, stack.role):
+            if chosen in (stack.name, stack.role, stack.directory.name):
                 return stack
         raise InputError(
             f"there is no stack {chosen!r} on the roles path",

@@ -34,11 +34,12 @@ def app(tmp_path: Path) -> Path:
     return directory
 
 
-def test_a_role_with_a_stack_file_is_a_stack(stacks: tuple[Stack, ...]) -> None:
+def test_a_role_with_a_stack_file_is_a_stack(stacks: tuple[Stack, ...], tmp_path: Path) -> None:
+    """A team's own is called by its path: so no other of its name can be run for it."""
     assert {stack.name: stack.role for stack in stacks} == {
         "haskell": "rootfs.builder.stack_haskell",
         "node": "rootfs.builder.stack_node",
-        "zig": "stack_zig",
+        "zig": str(tmp_path / "team" / "stack_zig"),
     }
 
 
@@ -46,7 +47,7 @@ def test_a_teams_role_takes_the_place_of_ours(tmp_path: Path) -> None:
     role(tmp_path / "team", "our_node", "name: node\nmarks: [package.json]\n")
     role(tmp_path / "own", "stack_node", "name: node\nmarks: [package.json]\n")
     found = find([(tmp_path / "team", ""), (tmp_path / "own", "rootfs.builder.")])
-    assert [stack.role for stack in found] == ["our_node"]
+    assert [stack.role for stack in found] == [str(tmp_path / "team" / "our_node")]
 
 
 def test_a_directory_shows_its_stack_by_its_files(stacks: tuple[Stack, ...], app: Path) -> None:
@@ -83,6 +84,7 @@ def test_a_stack_may_be_chosen_by_the_name_of_its_role(
     stacks: tuple[Stack, ...], app: Path
 ) -> None:
     assert detect(app, stacks, "stack_zig").name == "zig"
+    assert detect(app, stacks, "rootfs.builder.stack_node").name == "node"
 
 
 def test_a_stack_that_is_nowhere_lists_those_there_are(

@@ -1,0 +1,92 @@
+"""From Ansible's variables to a build: its stack, the engine's architecture, shared outputs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.parsing.dataloader import DataLoader
+from ansible.plugins.loader import init_plugin_loader
+from ansible.template import Templar
+from ansible_collections.rootfs.builder.plugins.plugin_utils import build as module
+from builds import StandIn
+
+from rootfs_ansible.drive.build import Build
+from rootfs_ansible.drive.engine import native_architecture
+from rootfs_ansible.errors import InputError
+
+
+@pytest.fixture(scope="module", autouse=True)
+def lookups() -> None:
+    """Defaults of our roles ask the environment."""
+    init_plugin_loader()
+
+
+@pytest.fixture
+def task_vars(tmp_path: Path) -> dict[str, Any]:
+    """Those of a host whose directory two stacks recognise."""
+    team = tmp_path / "play" / "roles" / "stack_zig" / "meta"
+    team.mkdir(parents=True)
+    (team / "stack.yml").write_text("name: zig\nmarks: [build.zig]\n")
+    app = tmp_path / "shop"
+    app.mkdir()
+    (app / "build.zig").touch()
+    (app / "package.json").write_text("{}")
+    return {
+        "ansible_check_mode": True,
+        "inventory_hostname": "shop",
+        "playbook_dir": str(tmp_path / "play"),
+        "rootfs_app_dir": str(app),
+        "rootfs_store": str(tmp_path / "store"),
+    }
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> StandIn:
+    engine = StandIn(machine="riscv64")
+    monkeypatch.setattr(module, "Engine", lambda _: engine)
+    monkeypatch.setattr(module, "docker_host_of", lambda *_: engine.docker_host)
+    return engine
+
+
+def build_of(task_vars: dict[str, Any]) -> Build:
+    loader = DataLoader()
+    return module.build_of(task_vars, Templar(loader=loader, variables=task_vars), loader)
+
+
+def test_an_app_may_say_its_stack_where_several_match(
+    task_vars: dict[str, Any], engine: StandIn
+) -> None:
+    with pytest.raises(InputError, match="more than one stack"):
+        build_of(task_vars)
+    (Path(task_vars["rootfs_app_dir"]) / "rootfs.yml").write_text("rootfs_stack: zig\n")
+    assert build_of(task_vars).inputs.stack.name == "zig"
+    assert build_of({**task_vars, "rootfs_stack": "node"}).inputs.stack.name == "node"
+
+
+def test_the_architecture_is_the_engines_and_without_one_this_machines(
+    task_vars: dict[str, Any], engine: StandIn
+) -> None:
+    task_vars["rootfs_stack"] = "node"
+    build = build_of(task_vars)
+    assert (build.inputs.architecture, engine.asked) == ("riscv64", ["architecture"])
+    engine.docker_host, engine.silent = "", True
+    assert build_of(task_vars).inputs.architecture == native_architecture()
+
+
+def test_apps_of_a_play_share_an_output_where_their_variables_say_the_same(
+    task_vars: dict[str, Any], engine: StandIn
+) -> None:
+    task_vars |= {"rootfs_stack": "node", "ansible_play_hosts_all": ["shop", "blog"]}
+
+    def shares(own: str, other: dict[str, Any], **more: object) -> bool:
+        told = {**task_vars, "rootfs_output": own, "rootfs_format": ["oci"], **more}
+        return module.shares_output(build_of(told), {**told, "hostvars": {"blog": other}})
+
+    assert shares("/out", {"rootfs_output": "/out"})
+    assert shares("/out", {"rootfs_output": "/out/"})
+    assert not shares("/out/shop", {"rootfs_output": "/out/blog"})
+    assert not shares("/out", {})
+    assert not shares("/out", {"rootfs_output": "/out"}, ansible_play_hosts_all=["shop"])
+    assert not shares("/out", {"rootfs_output": "/out"}, rootfs_format=[])
