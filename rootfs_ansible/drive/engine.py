@@ -12,8 +12,8 @@ import re
 import struct
 import tarfile
 import tempfile
-from collections.abc import Generator, Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -199,8 +199,11 @@ class Engine:
         """Make an image of one layer, the root file system in ``archive`` (a plain tar).
 
         Its configuration holds the labels and nothing else, so the same archive gives the same
-        image id everywhere.
+        image id everywhere. As with ``commit``, one that another build has made since is taken.
         """
+        return self._made_once(tag, labels, lambda: self._load_root(archive, tag, labels))
+
+    def _load_root(self, archive: Path, tag: str, labels: Mapping[str, str]) -> None:
         with archive.open("rb") as content:
             layer = f"sha256:{copied.sha256(content)}"
         with tempfile.TemporaryFile(prefix="rootfs-image-") as stream:
@@ -212,7 +215,6 @@ class Engine:
                     whole.addfile(member, content)
             stream.seek(0)
             self.load(stream)
-        return self._known(tag)
 
     # --- containers ---
 
@@ -384,24 +386,46 @@ class Engine:
         """Make an image of a container's file system, with ``labels`` and no other configuration.
 
         An engine's own commit keeps the container's environment and labels for good. So the
-        committed layers get a configuration of ours, which is all that has to be loaded.
+        committed layers get a configuration of ours, which is all that has to be loaded. An image
+        of the same key that another build has given the tag meanwhile is taken instead.
         """
         with self._calling(f"container {container} was committed", patient=True):
             committed = self._api.commit(container)["Id"]
         try:
             raw = self._known(committed)
-            architecture = architecture or raw.architecture
-            try:
-                with tempfile.TemporaryFile(prefix="rootfs-image-") as stream:
-                    with tarfile.open(fileobj=stream, mode="w") as thin:
-                        _write_configuration(thin, raw.layers, tag, labels, architecture)
-                    stream.seek(0)
-                    self.load(stream)
-            except EngineError:
-                self._reload(raw, tag, labels, architecture)
+            machine = architecture or raw.architecture
+            return self._made_once(tag, labels, lambda: self._name(raw, tag, labels, machine))
         finally:
             self.remove_image(committed)
-        return self._known(tag)
+
+    def _made_once(self, tag: str, labels: Mapping[str, str], load: Callable[[], None]) -> Image:
+        """Load an image, unless the engine has one of the same key under its tag by now.
+
+        Should two builds load at the same moment, the image that the tag was taken from is removed:
+        nothing else would. One that a container uses already stays.
+        """
+        found = self.image(tag)
+        if LABEL_KEY in labels and found is not None and found.labels == labels:
+            return found
+        load()
+        made = self._known(tag)
+        if LABEL_KEY in labels:
+            for other in self.images(f"{LABEL_KEY}={labels[LABEL_KEY]}"):
+                # What a build is committing just now has labels of its container as well.
+                if other.id != made.id and not other.tags and other.labels == labels:
+                    with suppress(EngineError):
+                        self.remove_image(other.id)
+        return made
+
+    def _name(self, raw: Image, tag: str, labels: Mapping[str, str], architecture: str) -> None:
+        try:
+            with tempfile.TemporaryFile(prefix="rootfs-image-") as stream:
+                with tarfile.open(fileobj=stream, mode="w") as thin:
+                    _write_configuration(thin, raw.layers, tag, labels, architecture)
+                stream.seek(0)
+                self.load(stream)
+        except EngineError:
+            self._reload(raw, tag, labels, architecture)
 
     def _reload(self, raw: Image, tag: str, labels: Mapping[str, str], architecture: str) -> None:
         """Load an image whole under another configuration: for engines that want every layer."""
