@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from rootfs_ansible.drive.delivery import STACK_LABEL, deliver, planned_outputs
 from rootfs_ansible.drive.engine import Engine
 from rootfs_ansible.drive.sources import Sources
 from rootfs_ansible.errors import EngineError, InputError, LinkError, StoreError
@@ -17,10 +18,8 @@ from rootfs_ansible.model.manifest import Fragment, Need
 from rootfs_ansible.model.path import ImagePath
 from rootfs_ansible.model.plan import Plan, Stage
 from rootfs_ansible.model.request import Companion, ExportRequest, Output, Prune, Scope
-from rootfs_ansible.pack.archive import docker_archive, write_oci_archive
 from rootfs_ansible.pack.image import check_name, find_image, pack
 from rootfs_ansible.pack.link import link, resolved, unwritable
-from rootfs_ansible.pack.rootfs import write_directory, write_tar
 from rootfs_ansible.plan.app import Inputs
 from rootfs_ansible.plan.key import stage_key
 from rootfs_ansible.plan.stack import LAYERS
@@ -34,16 +33,6 @@ STAGE_LAYERS = {
     "compile": ("dependencies", "app"),
 }
 """The layers that each harvested stage brings."""
-
-WRITERS: dict[str, Callable[[Store, Image, Path], None]] = {
-    "oci": write_oci_archive,
-    "tar": write_tar,
-    "dir": write_directory,
-}
-SUFFIXES = {"oci": ".oci.tar", "tar": ".tar", "dir": ""}
-
-STACK_LABEL = "rootfs.builder.stack"
-"""The label by which the images of ours that an engine has are found: they share layers."""
 
 INIT = "/usr/bin/tini"
 
@@ -91,7 +80,12 @@ class Build:
                 # Its options decide by their values, not by the file that says them.
                 ignore=(*stack.ignore, "**/rootfs.yml"),
                 inspects=stack.has("inspect"),
-                outputs=self._outputs(shared=shared_output),
+                outputs=planned_outputs(
+                    self.name,
+                    self.inputs.options["rootfs_format"],
+                    str(self.inputs.options["rootfs_output"]),
+                    shared=shared_output,
+                ),
             )
         )
 
@@ -253,11 +247,8 @@ class Build:
 
         Says whether anything was written.
         """
-        named = self._name(image)
-        loaded = bool(self.inputs.options["rootfs_load"]) and self._load(image)
-        for form, path in plan.outputs:
-            WRITERS[form](self.store, image, Path(path))
-        return named or loaded or bool(plan.outputs)
+        load = bool(self.inputs.options["rootfs_load"])
+        return deliver(self.store, self.engine if load else None, image, plan.outputs)
 
     @property
     def tag(self) -> str:
@@ -268,58 +259,6 @@ class Build:
     @property
     def _epoch(self) -> int:
         return int(self.inputs.options["rootfs_epoch"])
-
-    def _name(self, image: Image) -> bool:
-        """Give the image its name in the index; say whether another one, or none, had it."""
-        found = self.store.descriptor(image.digest)
-        if self.store.ref(image.name) == found:
-            return False
-        self.store.put_ref(image.name, found)
-        return True
-
-    def _load(self, image: Image) -> bool:
-        """Load what the engine lacks of an image; say whether it lacked anything."""
-        there = self.engine.image(image.name)
-        if there is not None and there.id == image.config_digest:
-            return False
-        architecture = self.engine.architecture()
-        if architecture != image.config.architecture:
-            raise EngineError(
-                f"image {image.name} is for {image.config.architecture}, the engine for"
-                f" {architecture}",
-                where=f"engine {self.docker_host}",
-                hint="build with an engine of the wanted architecture all the way, or do not load"
-                " the image (rootfs_load: false)",
-            )
-        known = [other.layers for other in self.engine.images(STACK_LABEL)]
-        try:
-            self.engine.load(docker_archive(self.store, image, known))
-        except EngineError:
-            # Engines with another image store want every layer, whether they have it or not.
-            self.engine.load(docker_archive(self.store, image))
-        return True
-
-    def _outputs(self, *, shared: bool) -> tuple[tuple[str, str], ...]:
-        """Return each format that is asked for, with the path that it is written to."""
-        options = self.inputs.options
-        formats: Sequence[str] = options["rootfs_format"]
-        if not formats:
-            return ()
-        if not options["rootfs_output"]:
-            raise InputError(
-                f"there is no place for {', '.join(formats)}",
-                where=self.name,
-                hint="set rootfs_output to a path",
-            )
-        given = str(options["rootfs_output"])
-        output = Path(given).expanduser().absolute()
-        # A directory that is there is where files go, but it is what a root directory replaces.
-        below = formats != ["dir"] and (given.endswith("/") or output.is_dir())
-        if len(formats) == 1 and not (shared or below):
-            return ((formats[0], str(output)),)
-        # Unlike an image's name, an app's is one in the play.
-        base = re.sub(r"[^a-zA-Z0-9._-]+", "-", self.name)
-        return tuple((form, str(output / f"{base}{SUFFIXES[form]}")) for form in formats)
 
     def _has(self, image: str, engine_needed: bool) -> bool:
         try:
