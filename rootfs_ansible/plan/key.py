@@ -107,36 +107,34 @@ def _left_out(without: Callable[[str], bool]) -> Callable[[str], bool]:
 
 
 def _walk(directory: Path) -> Iterator[str]:
-    """Yield the files below a directory, also through links; a link that leads back is a leaf."""
-    try:
-        status = directory.stat()
-    except OSError:
-        return
-    yield from _below(directory, "", {(status.st_dev, status.st_ino)})
+    """Yield the files below a directory, also through links; a link that leads up is a leaf."""
+    if directory.is_dir():
+        yield from _below(directory, "", _with_parents(directory))
 
 
-def _below(directory: Path, prefix: str, above: set[tuple[int, int]]) -> Iterator[str]:
+def _below(directory: Path, prefix: str, above: frozenset[Path]) -> Iterator[str]:
+    """Yield what is below a directory; ``above`` are all directories that it lies in, really."""
     try:
         with os.scandir(directory) as found:
             entries = sorted(found, key=lambda entry: entry.name)
-    except NotADirectoryError:
-        return
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror}", where=str(directory)) from error
     for entry in entries:
-        name = f"{prefix}{entry.name}"
+        name, path = f"{prefix}{entry.name}", directory / entry.name
         if entry.name in _CACHES:
             continue
-        try:
-            status = entry.stat()
-        except OSError:
-            yield name
-            continue
-        identity = (status.st_dev, status.st_ino)
-        if stat.S_ISDIR(status.st_mode) and identity not in above:
-            yield from _below(directory / entry.name, f"{name}/", {*above, identity})
+        if entry.is_dir(follow_symlinks=False):
+            yield from _below(path, f"{name}/", above | {path.resolve()})
+        elif path.is_dir() and (target := path.resolve()) not in above:
+            yield from _below(path, f"{name}/", above | _with_parents(target))
         else:
             yield name
+
+
+def _with_parents(directory: Path) -> frozenset[Path]:
+    """Return a directory and all that it lies in, as they are without links."""
+    real = directory.resolve()
+    return frozenset((real, *real.parents))
 
 
 def _dependencies(role: Path) -> tuple[str, ...]:

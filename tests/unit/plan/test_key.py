@@ -58,13 +58,21 @@ def test_a_link_counts_as_what_it_leads_to(tmp_path: Path) -> None:
     assert directory_digest(role) != before
 
 
-def test_a_link_that_leads_nowhere_or_back_is_its_text(tmp_path: Path) -> None:
+def test_a_link_that_leads_nowhere_or_up_is_its_text(tmp_path: Path) -> None:
+    """Up are its own directories, and through a link those of what that leads to."""
+    role = tmp_path / "role"
+    write(tmp_path / "other" / "shared" / "tasks.yml")
+    (tmp_path / "other" / "shared" / "up").symlink_to("..")
+    role.mkdir()
+    (role / "files").symlink_to("../other/shared")
     digests = set()
-    for target in ("nowhere", "elsewhere", "link", ".", ".."):
-        (tmp_path / "link").symlink_to(target)
-        digests.add(directory_digest(tmp_path))
-        (tmp_path / "link").unlink()
-    assert len(digests) == 5
+    for target in ("nowhere", "elsewhere", "link", ".", "..", "/"):
+        (role / "link").symlink_to(target)
+        digests.add(directory_digest(role))
+        write(tmp_path / "other" / f"after-{len(digests)}", "decides nothing")
+        assert directory_digest(role) in digests
+        (role / "link").unlink()
+    assert len(digests) == 6
 
 
 def test_a_path_is_what_it_holds_wherever_it_lies(tmp_path: Path) -> None:
