@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.rootfs.builder.plugins.module_utils import (
+    node_advice,
     node_engines,
     node_fetch,
     node_settings,
@@ -79,12 +80,12 @@ class NodeBuild:
         with node_fetch.without_development(self._homes if without else ()):
             code, output, errors = self._run(command, self.prefix, {"CI": "true", **secret})
         if code:
-            lines = node_tools.cleaned(output, errors)
+            lines = node_advice.cleaned(output, errors)
             raise StepError(
                 f"{' '.join(command[:2])} failed",
                 "the dependencies could not be fetched",
                 lines,
-                node_tools.fetch_advice(self._manager, lines),
+                node_advice.fetch_advice(self._manager, lines),
             )
         selection = self._select(development=self._development)
         node_fetch.check(selection)
@@ -134,12 +135,12 @@ class NodeBuild:
             command = (self._manager.name, "run", script)
             code, output, errors = self._run(command, directory, told)
             if code:
-                lines = node_tools.cleaned(output, errors)
+                lines = node_advice.cleaned(output, errors)
                 raise StepError(
                     f"the {script} script failed (exit code {code}): {package.scripts[script]}",
                     package.name,
                     lines,
-                    node_tools.script_advice(package.name, lines, offline=offline),
+                    node_advice.script_advice(package.name, lines, offline=offline),
                 )
             ran.append(f"{package.name} {script}")
         return ran
@@ -251,7 +252,7 @@ class NodeBuild:
             (*command, "--prefix", node_tools.TOOLS, wanted), Path("/"), secret
         )
         if code:
-            lines = node_tools.cleaned(output, errors)
+            lines = node_advice.cleaned(output, errors)
             raise StepError(
                 f"{wanted} could not be fetched",
                 "package manager",
@@ -275,12 +276,12 @@ class NodeBuild:
         told["PATH"] = node_tools.program_path(directory, self._path)
         code, output, errors = self._run(("sh", "-c", line), package.directory, told)
         if code:
-            lines = node_tools.cleaned(output, errors)
+            lines = node_advice.cleaned(output, errors)
             raise StepError(
                 f"the {event} script failed (exit code {code}): {line}",
                 package.label,
                 lines,
-                node_tools.script_advice(package.name, lines, offline=offline),
+                node_advice.script_advice(package.name, lines, offline=offline),
             )
 
     def _has_programs(self, package: Package, event: str) -> bool:

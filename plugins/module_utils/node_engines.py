@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from ansible_collections.rootfs.builder.plugins.module_utils import node_release, node_tools
+from ansible_collections.rootfs.builder.plugins.module_utils import node_advice, node_release
 from ansible_collections.rootfs.builder.plugins.module_utils.node_step import StepError
 from ansible_collections.rootfs.builder.plugins.module_utils.node_tree import Package
 
@@ -45,7 +45,7 @@ class Engines:
             (self._node, "-e", _JUDGE, asked), Path("/"), {"NODE_PATH": _MODULES}
         )
         if code:
-            raise StepError("node does not run", lines=node_tools.cleaned(output, errors))
+            raise StepError("node does not run", lines=node_advice.cleaned(output, errors))
         answer = json.loads(output)
         return str(answer["version"]), list(answer["met"])
 
