@@ -6,15 +6,17 @@ Standard library alone: this runs in the build container.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from ansible_collections.rootfs.builder.plugins.module_utils.node_tools import Manager
 
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07]*\x07|\r(?!\n)")
 _NOISE = re.compile(
     r"^(npm (ERR!|error|notice)\s*$|npm (ERR!|error) (A complete log of this run|\s+/\S*_logs/)"
-    r"|npm notice|npm (WARN|warn)|npm (ERR!|error) code (EUSAGE|1)$|gyp verb|gyp http|\s*$)"
+    r"|npm notice|npm (WARN|warn)|npm (ERR!|error) code (EUSAGE|1)$|gyp (verb|http|info)|\s*$)"
 )
+_USAGE = re.compile(r"npm (ERR!|error) (Clean install a project|Usage:)$")
+"""Where npm begins to explain its options; it says what is wrong before that."""
 _REQUEST = re.compile(r"npm http (?:fetch .* failed with (\w+))?")
 """A line about one of npm's requests; each cause of failure is worth one line."""
 _NO_NETWORK = re.compile(
@@ -38,6 +40,23 @@ _NAMES = tuple(
 """How each package manager names a dependency that does not exist."""
 _COMPILE_ERROR = re.compile(r"\b(fatal )?error\b[: ]|Error:|No package '")
 _MISSING_HEADER = re.compile(r"fatal error: (\S+\.h\S*): No such file|No package '([^']+)' found")
+_MISSING_LIBRARY = re.compile(r"cannot find -l:?([\w+.-]+)")
+_LIBRARY_PACKAGES = (
+    ("icu", "libicu-dev"),
+    ("brotli", "libbrotli-dev"),
+    ("ssl", "libssl-dev"),
+    ("crypto", "libssl-dev"),
+    ("cares", "libc-ares-dev"),
+    ("uv", "libuv1-dev"),
+    ("nghttp2", "libnghttp2-dev"),
+    ("z", "zlib1g-dev"),
+)
+"""What the distribution's node is linked with, as names of libraries begin, and the packages to
+compile against them. An addon that asks node for its libraries asks for these."""
+
+_GIT_HOST = re.compile(
+    r"(?<![\w.-])((?:codeload\.)?github\.com|gitlab\.com|bitbucket\.org)\b|\bgit\+(?:ssh|https?)://"
+)
 _LONGEST = 60
 
 
@@ -48,7 +67,7 @@ def cleaned(*outputs: str) -> tuple[str, ...]:
     """
     lines: list[str] = []
     causes: set[str] = set()
-    for line in (line for output in outputs for line in _ANSI.sub("", output).splitlines()):
+    for line in (line for output in outputs for line in _told(output)):
         request = _REQUEST.match(line)
         if _NOISE.match(line) or (request and (not request[1] or request[1] in causes)):
             continue
@@ -61,6 +80,14 @@ def cleaned(*outputs: str) -> tuple[str, ...]:
     if first is None or first >= len(lines) - _LONGEST:
         return ("…", *tail)
     return ("…", *lines[max(0, first - 3) : first + 15], "…", *tail[len(tail) // 2 :])
+
+
+def _told(output: str) -> Iterator[str]:
+    """Yield the lines of one output, without colours and without npm's usage."""
+    for line in _ANSI.sub("", output).splitlines():
+        if _USAGE.match(line):
+            return
+        yield line
 
 
 def fetch_advice(manager: Manager, lines: Iterable[str]) -> str:
@@ -99,6 +126,12 @@ def fetch_advice(manager: Manager, lines: Iterable[str]) -> str:
     if re.search(r"SELF_SIGNED|UNABLE_TO_(VERIFY|GET_ISSUER)|certificate", text):
         return "set rootfs_build_ca_bundle to the certificates of your network"
     if _NO_NETWORK.search(text):
+        host = _GIT_HOST.search("\n".join(filter(_NO_NETWORK.search, text.splitlines())))
+        if host:
+            return (
+                f"a dependency comes from a git repository, and {host[1] or 'its host'} was not"
+                " reached: see rootfs_build_proxy, or depend on a release in the registry"
+            )
         return "the registry was not reached: see stack_node_registry and rootfs_build_proxy"
     return ""
 
@@ -113,6 +146,9 @@ def script_advice(name: str, lines: Iterable[str], *, offline: bool) -> str:
             f"{what} is missing: name the Debian package that has it in rootfs_build_packages"
             " (such as [libcairo2-dev])"
         )
+    libraries = sorted(set(_MISSING_LIBRARY.findall(text)))
+    if libraries:
+        return _library_advice(libraries)
     if offline and _NO_NETWORK.search(text):
         return (
             f"{name} wanted the network, which scripts do not have. Its ways out: a variable of"
@@ -121,3 +157,25 @@ def script_advice(name: str, lines: Iterable[str], *, offline: bool) -> str:
             " stack_node_scripts_network: true"
         )
     return ""
+
+
+def _library_advice(libraries: Iterable[str]) -> str:
+    """Return what to do about libraries that the linker did not find."""
+    names = []
+    of_node = False
+    for library in libraries:
+        known = [package for begin, package in _LIBRARY_PACKAGES if _is_of(library, begin)]
+        of_node = of_node or bool(known)
+        names += known or [f"lib{library}-dev"]
+    packages = ", ".join(sorted(set(names)))
+    said = (
+        f"the linker does not find {', '.join(libraries)}: set rootfs_build_packages: [{packages}]"
+    )
+    if of_node:
+        said += ", or stack_node_version to a node that brings its own libraries (such as ^22)"
+    return said
+
+
+def _is_of(library: str, begin: str) -> bool:
+    """Say whether a library is one of a family: icu and brotli have several."""
+    return library.startswith(begin) if begin in ("icu", "brotli") else library == begin

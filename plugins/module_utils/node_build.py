@@ -136,11 +136,13 @@ class NodeBuild:
             code, output, errors = self._run(command, directory, told)
             if code:
                 lines = node_advice.cleaned(output, errors)
+                advice = node_advice.script_advice(package.name, lines, offline=offline)
+                built = "stack_node_build: false takes it as it is, where it is built already"
                 raise StepError(
                     f"the {script} script failed (exit code {code}): {package.scripts[script]}",
                     package.name,
                     lines,
-                    node_advice.script_advice(package.name, lines, offline=offline),
+                    f"{advice}; {built}" if advice else built,
                 )
             ran.append(f"{package.name} {script}")
         return ran

@@ -17,6 +17,13 @@ def test_output_is_shown_without_colours_and_without_what_says_nothing() -> None
     ) == ("first", "npm ERR! code ELIFECYCLE")
 
 
+def test_npms_usage_does_not_hide_what_it_said_before() -> None:
+    missing = [f"npm error Missing: package{number}@1.0.0 from lock file" for number in range(30)]
+    usage = [f"npm error [--option-{number}]" for number in range(60)]
+    output = [*missing, "npm error", "npm error Clean install a project", "npm error Usage:"]
+    assert node_advice.cleaned("http\n", "\n".join([*output, *usage])) == ("http", *missing)
+
+
 def test_a_cause_that_every_request_shares_is_shown_once() -> None:
     requests = [
         f"npm http fetch GET https://registry.example.org/p{number} attempt 1 failed with ENOTFOUND"
@@ -106,6 +113,18 @@ def test_of_a_long_output_the_first_error_and_the_end_are_shown() -> None:
             "npm ERR! getaddrinfo EAI_AGAIN registry.example.org",
             "the registry was not reached: see stack_node_registry and rootfs_build_proxy",
         ),
+        (
+            Manager("npm"),
+            "npm error network request to https://codeload.github.com/x/y/tar.gz/1 failed, reason:"
+            " getaddrinfo ENOTFOUND codeload.github.com",
+            "a dependency comes from a git repository, and codeload.github.com was not reached: see"
+            " rootfs_build_proxy, or depend on a release in the registry",
+        ),
+        (
+            Manager("npm"),
+            "see https://github.com/npm/cli\ngetaddrinfo EAI_AGAIN npm.pkg.github.com",
+            "the registry was not reached: see stack_node_registry and rootfs_build_proxy",
+        ),
     ],
 )
 def test_a_failed_fetch_says_what_to_do(manager: Manager, line: str, hint: str) -> None:
@@ -134,6 +153,23 @@ def test_a_dependency_that_does_not_exist_is_named(output: str) -> None:
 def test_a_missing_header_asks_for_a_build_package() -> None:
     line = "../src/x.cc:1:10: fatal error: cairo.h: No such file or directory"
     assert "rootfs_build_packages" in node_advice.script_advice("canvas", [line], offline=True)
+
+
+@pytest.mark.parametrize(
+    ("libraries", "packages", "of_node"),
+    [
+        (["z", "icui18n", "icudata", "uv"], "libicu-dev, libuv1-dev, zlib1g-dev", True),
+        (["cares", "brotlidec", "nghttp2"], "libbrotli-dev, libc-ares-dev, libnghttp2-dev", True),
+        (["pq"], "libpq-dev", False),
+    ],
+)
+def test_a_library_that_the_linker_lacks_asks_for_its_package(
+    libraries: list[str], packages: str, *, of_node: bool
+) -> None:
+    lines = ["gyp info it worked", *(f"/usr/bin/ld: cannot find -l{name}" for name in libraries)]
+    hint = node_advice.script_advice("vm", node_advice.cleaned("\n".join(lines)), offline=True)
+    assert f"set rootfs_build_packages: [{packages}]" in hint
+    assert ("stack_node_version" in hint) == of_node
 
 
 def test_a_script_that_wanted_the_network_is_told_every_way_out() -> None:

@@ -20,8 +20,8 @@ BUILD = {"directory": ".", "script": "build"}
 class Tools:
     """A container's tools: what they were told, node's semver, and a compiler of TypeScript."""
 
-    def __init__(self, node: str = "20.19.2", npm: str = "9.2.0") -> None:
-        self.node, self.npm = node, npm
+    def __init__(self, node: str = "20.19.2", npm: str = "9.2.0", fails: str = "") -> None:
+        self.node, self.npm, self.fails = node, npm, fails
         self.not_found: list[str] = []
         self.ran: list[str] = []
         self.told: list[dict[str, str]] = []
@@ -47,7 +47,7 @@ class Tools:
             return 0, f"{self.npm}\n", ""
         self.ran.append(" ".join(command))
         self.told.append(environment)
-        return 0, "", ""
+        return int(self.ran[-1] == self.fails), "", ""
 
 
 @pytest.fixture
@@ -167,6 +167,16 @@ def test_install_scripts_that_the_project_does_not_let_run_are_named(app: Path) 
         "the install scripts of addon do not run, as the project does not let them: name those"
         " that are needed in onlyBuiltDependencies of pnpm-workspace.yaml"
     ]
+
+
+def test_a_build_that_fails_says_how_to_do_without_it(app: Path) -> None:
+    package(app, scripts={"build": "rollup -c"})
+    step = build(app, Tools(fails="npm run build"), builds=[BUILD])
+    with pytest.raises(StepError, match=r"the build script failed \(exit code 1\)") as raised:
+        step.build(offline=True)
+    assert raised.value.hint == (
+        "stack_node_build: false takes it as it is, where it is built already"
+    )
 
 
 # Secrets
