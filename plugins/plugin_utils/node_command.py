@@ -41,6 +41,10 @@ INITS = ("exec", "dumb-init", "tini")
 _PLAIN = re.compile(r"[\w./@=-]+")
 """A word that YAML takes for itself."""
 
+_COMMANDS = re.compile(r"&&|\|\||[;|]|(?<![<>])&(?!>)")
+"""What stands between the commands of a line; ``2>&1`` is none of them."""
+_REDIRECTION = re.compile(r"\s*(?:\d*[<>]{1,2}&?|&>{1,2})\s*[^\s<>]+")
+
 _EXAMPLE = "set rootfs_command to what it starts (such as [node, dist/index.js])"
 
 
@@ -199,6 +203,10 @@ class _Commands:
             return self._own_program(self._bins[program], rest, origin, seen)
         if program in node_programs.RUNNERS:
             raise self._elsewhere(" ".join(words), self._named(rest), origin)
+        if program in node_programs.SEQUENCES:
+            scripts = [word for word in rest if word == "--" or not word.startswith("-")]
+            if len(scripts) == 1 and scripts[0] in self._scripts:
+                return self._script_with(scripts[0], (), seen)
         why = node_programs.needs_shell(program, rest)
         if why:
             raise NeedsShellError(why)
@@ -336,7 +344,7 @@ class _Commands:
 
     def _hint(self, line: str, origin: str) -> str:
         """Suggest the last part of the line that starts node, else an example."""
-        parts = [part.strip() for part in re.split(r"&&|\|\||[;|&]", line)]
+        parts = [_REDIRECTION.sub("", part).strip() for part in _COMMANDS.split(line)]
         entered = re.fullmatch(r"cd\s+(\S+)", parts[0])
         if entered and (self._directory / entered[1] / "package.json").is_file():
             return self._elsewhere(line, entered[1], origin).hint
@@ -364,7 +372,13 @@ class _Commands:
             environment, words = assignments(split(part))
         except NeedsShellError:
             return None
-        if not words or not node_arguments.is_node(words[0]):
+        if not words:
+            return None
+        if words[0] in node_programs.SUPERVISORS:
+            # Its options are its own; what it starts has a suffix.
+            at = next((at for at, word in enumerate(words) if word.endswith(_SCRIPT_SUFFIXES)), 0)
+            return Command((self._node, *words[at:]), environment) if at else None
+        if not node_arguments.is_node(words[0]):
             return None
         arguments, _ = _as_shipped(node_arguments.parse(words[1:]))
         return Command((self._node, *arguments.words), environment)

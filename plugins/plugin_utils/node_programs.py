@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-INTERPRETERS = ("ts-node", "tsx", "nodemon", "ts-node-dev", "@babel/node", "@swc-node/cli")
+INTERPRETERS = ("ts-node", "tsx", "ts-node-dev", "@babel/node", "@swc-node/cli")
 """Packages that serve development, unless an app says that it needs them."""
 
 RUNNERS = ("lerna", "moon", "nx", "rush", "turbo", "wsrun")
@@ -35,12 +35,15 @@ _SHELL_PROGRAMS = {
 _SHELL_USERS = {
     "concurrently": "runs concurrently, which starts its commands in a shell",
     "cross-env-shell": "runs cross-env-shell, which starts its command in a shell",
-    "npm-run-all": "runs npm-run-all, which starts npm",
-    "npm-run-all2": "runs npm-run-all2, which starts npm",
-    "run-p": "runs run-p, which starts npm",
-    "run-s": "runs run-s, which starts npm",
 }
-_DAEMONS = ("forever", "pm2")
+SEQUENCES = ("npm-run-all", "npm-run-all2", "run-p", "run-s")
+"""Programs that run scripts of package.json by way of npm."""
+
+SUPERVISORS = {
+    "forever": "runs forever, which keeps records of its daemons in the home directory",
+    "nodemon": "runs nodemon, which looks with ps for what it starts",
+}
+"""Programs that start a script, and start it again: in an image that is the engine's part."""
 
 
 def packages_of(program: str) -> tuple[str, ...]:
@@ -53,6 +56,10 @@ def needs_shell(program: str, arguments: Sequence[str]) -> str:
     keeps daemons; empty where it does."""
     if program in _SHELL_PROGRAMS or program.endswith(".sh"):
         return f"runs {program}"
-    if program in _DAEMONS and "start" in arguments and "--no-daemon" not in arguments:
+    if program in SEQUENCES:
+        return f"runs {program}, which starts npm"
+    if program in SUPERVISORS:
+        return SUPERVISORS[program]
+    if program == "pm2" and "start" in arguments and "--no-daemon" not in arguments:
         return f"runs {program} start, which leaves a daemon and ends"
     return _SHELL_USERS.get(program, "")

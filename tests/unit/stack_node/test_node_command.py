@@ -72,6 +72,9 @@ def refused(line: str, **said: Any) -> InputError:
         ("yarn run serve --port 80", "serve.js --fast --port 80"),
         ("pnpm serve", "serve.js --fast"),
         ("pnpm run serve", "serve.js --fast"),
+        ("run-s serve", "serve.js --fast"),
+        ("npx run-p --silent serve", "serve.js --fast"),
+        ("npm-run-all -s serve", "serve.js --fast"),
         ("npx shop", "cli.js"),
         ("shop --all", "cli.js --all"),
     ],
@@ -168,12 +171,19 @@ def test_the_program_of_a_dependency_is_left_to_the_build_container(line: str) -
         ("npx -c 'next start'", "runs npx -c next start"),
         ("concurrently npm:a npm:b", "runs concurrently, which starts its commands in a shell"),
         ("run-p a b", "runs run-p, which starts npm"),
+        ("run-s a", "runs run-s, which starts npm"),
+        ("npx npm-run-all -p a b", "runs npm-run-all, which starts npm"),
+        ("cross-env-shell A=1 node server.js",
+         "runs cross-env-shell, which starts its command in a shell"),
+        ("nodemon server.js", "runs nodemon, which looks with ps for what it starts"),
+        ("forever server.js",
+         "runs forever, which keeps records of its daemons in the home directory"),
         ("pm2 start app.js", "runs pm2 start, which leaves a daemon and ends"),
         ("python3 server.py", "runs python3"),
         ("cd dist", "runs cd"),
         ("npm ci", "runs npm ci"),
     ],
-)
+)  # fmt: skip
 def test_what_only_a_shell_can_run_is_refused(line: str, why: str) -> None:
     error = refused(line)
     assert error.what == f"scripts.start {why}, and the image has no shell: {line!r}"
@@ -198,13 +208,17 @@ def test_what_only_a_shell_can_run_is_refused(line: str, why: str) -> None:
             " that part of the build",
         ),
         ("npm run build && npm run web", "set rootfs_command: [node, dist/web.js]"),
+        ("node server.js 2>&1 | pino-pretty", "set rootfs_command: [node, server.js]"),
+        ("node server.js &> log & tail -f log", "set rootfs_command: [node, server.js]"),
+        ("PORT=80 nodemon --exitcrash server.js --all",
+         "set rootfs_command: [node, server.js, --all] and rootfs_env: {PORT: '80'}"),
         (
             "cd dist && node index.js",
             "set rootfs_command: [node, index.js] and rootfs_workdir to the directory dist of the"
             " image",
         ),
     ],
-)
+)  # fmt: skip
 def test_a_refusal_says_what_to_set(line: str, hint: str) -> None:
     scripts = {"build": "tsc", "compile": "tsc", "web": "node dist/web.js"}
     assert refused(line, scripts=scripts).hint == hint
@@ -335,11 +349,10 @@ def test_an_env_file_that_is_not_shipped_is_not_read(
         "tsx src/index.ts",
         "node -r ts-node/register src/index.ts",
         "node --import=tsx src/index.ts",
-        "nodemon server.js",
     ],
 )
 def test_development_dependencies_do_not_start_an_image(line: str) -> None:
-    error = refused(line, devDependencies={"tsx": "*", "ts-node": "*", "nodemon": "*"})
+    error = refused(line, devDependencies={"tsx": "*", "ts-node": "*"})
     assert "is a development dependency, which is not shipped" in error.what
 
 
