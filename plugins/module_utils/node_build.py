@@ -175,8 +175,11 @@ class NodeBuild:
             excluded |= {
                 f"{package.directory}/{glob}" for glob in (*shipped["excluding"], *excluding)
             }
+        words = self._start.command()
+        whole = self._project["command"]["whole"]
         return {
-            "command": self._start.command(),
+            "entrypoint": words if whole else [],
+            "command": [] if whole else words,
             "dependencies": [
                 str(path) for path in node_tree.modules_directories(self.prefix, selection)
             ],

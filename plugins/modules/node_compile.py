@@ -120,8 +120,12 @@ compiled:
   returned: step finish
   type: dict
   contains:
+    entrypoint:
+      description: The entry point of the image, of a program whose arguments are given to it.
+      type: list
+      elements: str
     command:
-      description: The command of the image in exec form.
+      description: The command of the image in exec form, of all else.
       type: list
       elements: str
     dependencies:

@@ -95,10 +95,16 @@ project:
       description: >-
         The range of versions of node where the distribution's is not among them, else empty.
       type: str
+    entrypoint:
+      description: >-
+        The program of C(bin) where nothing else says how it starts: arguments are given to it where
+        the image runs.
+      type: list
+      elements: str
     command:
       description: >-
         The command in exec form, as far as it is known before the build; empty where the
-        inventory gives it.
+        inventory gives it, and where the entry point is all.
       type: list
       elements: str
     environment:

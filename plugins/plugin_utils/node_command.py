@@ -12,6 +12,7 @@ from typing import Any
 
 from ansible_collections.rootfs.builder.plugins.module_utils import node_arguments
 from ansible_collections.rootfs.builder.plugins.plugin_utils import node_calls, node_programs
+from ansible_collections.rootfs.builder.plugins.plugin_utils.node_left_out import as_shipped
 from ansible_collections.rootfs.builder.plugins.plugin_utils.node_manifest import (
     MANAGERS,
     bins_of,
@@ -33,13 +34,10 @@ NODE = "/usr/bin/node"
 UPSTREAM_NODE = "/usr/local/bin/node"
 
 _SCRIPT_SUFFIXES = (".js", ".mjs", ".cjs")
-_PLUG_AND_PLAY = (".pnp.cjs", ".pnp.js", ".pnp.loader.mjs")
-"""What yarn loads in place of node_modules, which is always made here."""
-
 _PRODUCTION_SCRIPTS = ("start:prod", "start:production", "prod", "production", "serve")
 INITS = ("exec", "dumb-init", "tini")
-_PLAIN = re.compile(r"[\w./@=-]+")
-"""A word that YAML takes for itself."""
+_PLAIN = re.compile(r"(?!@)[\w./@=-]+")
+"""A word that YAML takes for itself; one that begins with @ is none."""
 
 _COMMANDS = re.compile(r"&&|\|\||[;|]|(?<![<>])&(?!>)")
 """What stands between the commands of a line; ``2>&1`` is none of them."""
@@ -54,7 +52,8 @@ class Command:
 
     ``program`` names a dependency's executable, or one of the app by its path, that stands for
     the first argument until the build container resolves it. ``origin`` says where it comes from,
-    ``given`` that the inventory names it and the image takes it from there. ``advice`` is what
+    ``given`` that the inventory names it and the image takes it from there, ``whole`` that it is
+    all of what is run, and words given where the image runs are its arguments. ``advice`` is what
     to do where no dependency brings the program, ``dropped`` the options that it has in
     package.json and not here.
     """
@@ -64,6 +63,7 @@ class Command:
     program: str = ""
     origin: str = ""
     given: bool = False
+    whole: bool = False
     advice: str = ""
     dropped: tuple[str, ...] = ()
 
@@ -165,11 +165,12 @@ class _Commands:
         """Return how one of the package's own programs is started."""
         origin = f"bin.{name}"
         try:
-            return self._own_program(self._bins[name], [], origin, ())
+            command = self._own_program(self._bins[name], [], origin, ())
         except NeedsShellError as error:
             raise InputError(f"{origin} {error}, and the image has no shell", hint=_EXAMPLE) from (
                 error
             )
+        return dataclasses.replace(command, whole=True)
 
     def check(self, arguments: node_arguments.Arguments, origin: str) -> None:
         """Do what ``check_arguments`` does."""
@@ -226,7 +227,7 @@ class _Commands:
                 name, *rest = [option.value, *arguments.rest] if option.value else arguments.rest
                 return self._script_with(name, rest, seen)
         self.check(arguments, origin)
-        arguments, dropped = _as_shipped(arguments)
+        arguments, dropped = as_shipped(arguments)
         return Command((self._node, *arguments.words), origin=origin, dropped=dropped)
 
     def _managed(
@@ -311,11 +312,12 @@ class _Commands:
         member = self._member(place)
         startable = [other.directory for other in self._members if other.starts]
         if member:
-            hint = f"set stack_node_workspace: {member.directory}"
+            hint = f"set stack_node_workspace: {_as_word(member.directory)}"
         elif (self._directory / place / "package.json").is_file():
             hint = f"give that directory as the app: {self._directory / place}"
         elif startable:
-            hint = f"set stack_node_workspace to one of {', '.join(startable)}, or rootfs_command"
+            several = ", ".join(map(_as_word, startable))
+            hint = f"set stack_node_workspace to one of {several}, or rootfs_command"
         else:
             hint = _EXAMPLE
         return InputError(f"{origin}: starts another package: {line}", hint=hint)
@@ -380,7 +382,7 @@ class _Commands:
             return Command((self._node, *words[at:]), environment) if at else None
         if not node_arguments.is_node(words[0]):
             return None
-        arguments, _ = _as_shipped(node_arguments.parse(words[1:]))
+        arguments, _ = as_shipped(node_arguments.parse(words[1:]))
         return Command((self._node, *arguments.words), environment)
 
     def _script_run(self, part: str) -> tuple[str, ...]:
@@ -396,31 +398,10 @@ class _Commands:
         return name if name and name[0] in self._scripts else ()
 
 
-def is_secret(name: str) -> bool:
-    """Say whether a file is one of those that hold a machine's own settings and tokens, and that
-    are not shipped (``stack_node_excluding``)."""
-    return name == ".env" or name.startswith(".env.")
-
-
-def _as_shipped(
-    arguments: node_arguments.Arguments,
-) -> tuple[node_arguments.Arguments, tuple[str, ...]]:
-    """Leave out what loads a file that is never shipped; return also the words of those options
-    that somebody may miss."""
-    kept = []
-    dropped: tuple[str, ...] = ()
-    for option in arguments.options:
-        name = option.value.rpartition("/")[2]
-        if option.name in node_arguments.LOADS and name in _PLUG_AND_PLAY:
-            continue
-        if option.name in node_arguments.ENVIRONMENT_FILES and is_secret(name):
-            dropped += option.words
-            continue
-        kept.append(option)
-    return dataclasses.replace(arguments, options=tuple(kept)), dropped
-
-
 def _as_list(arguments: Sequence[str]) -> str:
     """Return a command of node as it is written in YAML."""
-    words = ["node", *arguments]
-    return f"[{', '.join(w if _PLAIN.fullmatch(w) else json.dumps(w) for w in words)}]"
+    return f"[{', '.join(map(_as_word, ['node', *arguments]))}]"
+
+
+def _as_word(text: str) -> str:
+    return text if _PLAIN.fullmatch(text) else json.dumps(text)

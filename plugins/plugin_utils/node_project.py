@@ -134,7 +134,7 @@ def read(directory: Path, request: Request = Request()) -> Project:
     build_order = findings.take(lambda: builds(place, request.build)) or ()
     taken = findings.take(lambda: command_at(place, request.start, node, built=bool(build_order)))
     command = taken or Command()
-    findings.warnings += start_warnings(package, command)
+    findings.warnings += start_warnings(place, command)
     ports = findings.take(lambda: ports_of(package)) or ()
     volumes = findings.take(lambda: volumes_of(package)) or ()
     if manager is not None and manager.lock.endswith(".json"):
@@ -184,13 +184,15 @@ def to_facts(project: Project, prefix: str) -> dict[str, Any]:
     command that the inventory gives is not the project's to say.
     """
     node = dataclasses.asdict(project)
+    words = [] if project.command.given else list(project.command.arguments)
     node["command"]["environment"] = dict(project.command.environment)
     for name in ("labels", "environment"):
         del node[name]
     return {
         "context": project.sources,
         "toolchain": project.toolchain,
-        "command": [] if project.command.given else list(project.command.arguments),
+        "entrypoint": words if project.command.whole else [],
+        "command": [] if project.command.whole else words,
         "environment": {**dict(project.environment), **node["command"]["environment"]},
         "working_directory": posixpath.normpath(posixpath.join(prefix, project.directory)),
         "ports": list(project.ports),

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import posixpath
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ansible_collections.rootfs.builder.plugins.module_utils import node_arguments
 from ansible_collections.rootfs.builder.plugins.plugin_utils.node_command import (
@@ -16,7 +15,10 @@ from ansible_collections.rootfs.builder.plugins.plugin_utils.node_command import
     Member,
     check_arguments,
     command_of,
+)
+from ansible_collections.rootfs.builder.plugins.plugin_utils.node_left_out import (
     is_secret,
+    unread_settings,
 )
 from ansible_collections.rootfs.builder.plugins.plugin_utils.node_manifest import (
     bins_of,
@@ -72,7 +74,9 @@ def _of_package(place: Place, node: str, *, built: bool) -> Command:
         ) from error
 
 
-def start_warnings(package: Mapping[str, Any], command: Command) -> list[str]:
+def start_warnings(place: Place, command: Command) -> list[str]:
+    """Return what of the start is not as package.json or the inventory would have it."""
+    package = place.package
     warnings = []
     scripts = mapping_of(package, "scripts")
     if command.origin.startswith("scripts.") and scripts.get("prestart"):
@@ -84,6 +88,12 @@ def start_warnings(package: Mapping[str, Any], command: Command) -> list[str]:
         warnings.append(
             f"{command.origin} reads an env file, which is not shipped: the image starts without"
             f" {' '.join(command.dropped)}; {instead}"
+        )
+    unread = unread_settings(command.arguments, command.program, place.app)
+    if unread:
+        warnings.append(
+            f"{command.origin} has {', '.join(unread)} read, which stack_node_excluding keeps out"
+            f" of the image: {instead}"
         )
     for option in node_arguments.parse(command.arguments[1:]).options if command.given else ():
         if option.name == "--env-file" and is_secret(option.value.rpartition("/")[2]):

@@ -318,15 +318,15 @@ class Build:
         options = self.inputs.options
         prefix = str(options["rootfs_prefix"])
         entrypoint = options["rootfs_entrypoint"] or project.get("entrypoint") or []
-        if options["rootfs_init"] and not options["rootfs_entrypoint"]:
-            entrypoint = [INIT, "--", *entrypoint]
         command = options["rootfs_command"] or project.get("command") or []
-        if not command and not options["rootfs_entrypoint"]:
+        if not command and not entrypoint:
             raise InputError(
                 "nothing says what the image runs",
                 where=self.name,
                 hint="set rootfs_command to the program and its arguments, as a list",
             )
+        if options["rootfs_init"] and not options["rootfs_entrypoint"]:
+            entrypoint = [INIT, "--", *entrypoint]
         return ImageConfig(
             entrypoint=tuple(map(str, entrypoint)),
             command=tuple(map(str, command)),

@@ -67,7 +67,7 @@ def build(app: Path, tools: Tools, base: Mapping[str, str] | None = None, **said
         "node": "/usr/bin/node",
         "node_range": "",
         "package_manager": {"name": "npm", "version": "", "lock": "", "lock_version": ""},
-        "command": {"arguments": [], "program": "", "given": False},
+        "command": {"arguments": [], "program": "", "given": False, "whole": False},
         "workspaces": [],
         "builds": [],
         "typescript": False,
@@ -210,6 +210,19 @@ def test_scripts_see_nothing_in_place_of_a_secret_that_the_settings_name(
     assert fetch["NPM_TOKEN"] == "secret"
     assert script["NPM_TOKEN"] == built["NPM_TOKEN"] == ""
     assert not {"MIRROR", "HOME"} & {*script, *built}
+
+
+# What is run
+
+
+def test_a_program_that_the_build_made_is_the_entry_point_where_it_is_all(app: Path) -> None:
+    (package(app) / "dist").mkdir()
+    (app / "dist" / "cli").write_text("#!/usr/bin/env node\n")
+    command = {"arguments": ["./dist/cli"], "program": "./dist/cli", "given": False}
+    words = ["/usr/bin/node", f"{app}/dist/cli"]
+    for whole, said in ((True, (words, [])), (False, ([], words))):
+        found = build(app, Tools(), command={**command, "whole": whole}).finish(Rules())
+        assert (found["entrypoint"], found["command"]) == said
 
 
 # What is shipped

@@ -410,6 +410,12 @@ def test_a_script_that_starts_a_workspace_says_which_to_build(tmp_path: Path, li
     assert error.hint == "set stack_node_workspace: apps/api"
 
 
+def test_a_directory_is_quoted_where_yaml_asks_for_it() -> None:
+    members = (Member(Path("/nowhere/@shop/api"), "@shop/api", "api", starts=True),)
+    for line in ("npm start -w api", "yarn workspace @shop/api start"):
+        assert refused(line, members=members).hint == 'set stack_node_workspace: "@shop/api"'
+
+
 @pytest.mark.parametrize(
     "line",
     [
@@ -490,7 +496,7 @@ def test_without_main_it_is_server_js_as_with_npm_then_index_js(tmp_path: Path) 
 
 def test_a_program_is_started_by_its_bin(tmp_path: Path) -> None:
     package = {"name": "@shop/shop", "bin": {"shop": "./cli.js", "shop-admin": "admin.js"}}
-    assert found(tmp_path, package) == Command((NODE, "cli.js"), origin="bin.shop")
+    assert found(tmp_path, package) == Command((NODE, "cli.js"), origin="bin.shop", whole=True)
 
 
 def test_several_programs_and_no_start_script_are_a_choice(tmp_path: Path) -> None:

@@ -85,6 +85,17 @@ def test_what_the_inventory_gives_is_not_the_projects_to_say(tmp_path: Path) -> 
     assert facts["command"] == []
 
 
+def test_a_program_alone_is_the_entry_point_so_that_arguments_are_its_own(tmp_path: Path) -> None:
+    written(tmp_path, {"name": "shop", "bin": "cli.js"}, "cli.js")
+    facts = node_project.to_facts(read(tmp_path), "/app")
+    assert (facts["entrypoint"], facts["command"]) == ([NODE, "cli.js"], [])
+    facts = node_project.to_facts(read(tmp_path, "node cli.js --all"), "/app")
+    assert (facts["entrypoint"], facts["command"]) == ([], [])
+    written(tmp_path, {"name": "shop", "bin": "cli.js", "scripts": {"start": "shop --all"}})
+    facts = node_project.to_facts(read(tmp_path), "/app")
+    assert (facts["entrypoint"], facts["command"]) == ([], [NODE, "cli.js", "--all"])
+
+
 @pytest.mark.parametrize(("line", "taken"), [("node server.js", False), ("node lib/a.js", True)])
 def test_files_is_taken_where_the_given_command_lies_in_it(
     tmp_path: Path, line: str, taken: bool
@@ -108,6 +119,30 @@ def test_an_env_file_that_is_not_shipped_is_warned_of(tmp_path: Path) -> None:
     )
     given = read(tmp_path, "node --env-file=.env server.js").warnings
     assert any("without that file node does not start" in text for text in given)
+
+
+@pytest.mark.parametrize(
+    ("line", "warned"),
+    [
+        ("node -r dotenv/config server.js", True),
+        ("node --import=dotenv/config server.js", True),
+        ("env-cmd -f .env.production node server.js", True),
+        ("dotenv -e .env.production -- node server.js", True),
+        ("node server.js", False),
+        ("tsx server.js", False),
+    ],
+)
+def test_settings_that_a_dependency_reads_and_that_are_not_shipped_are_warned_of(
+    tmp_path: Path, line: str, *, warned: bool
+) -> None:
+    packages = dict.fromkeys(("dotenv", "dotenv-cli", "env-cmd", "tsx"), "*")
+    package = {"scripts": {"start": line}, "dependencies": packages}
+    assert not any(".env" in text for text in read(written(tmp_path, package)).warnings)
+    written(tmp_path, package, ".env.production")
+    assert warned == any(
+        text.startswith("scripts.start has .env.production read, which") and "rootfs_env" in text
+        for text in read(tmp_path).warnings
+    )
 
 
 # After the build
