@@ -5,7 +5,6 @@ Standard library alone: this runs in the build container.
 
 from __future__ import annotations
 
-import re
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -15,7 +14,9 @@ from ansible_collections.rootfs.builder.plugins.module_utils import (
     node_advice,
     node_engines,
     node_fetch,
+    node_hooks,
     node_settings,
+    node_shims,
     node_tools,
     node_transpile,
     node_tree,
@@ -25,12 +26,11 @@ from ansible_collections.rootfs.builder.plugins.module_utils.node_shipped import
     TYPESCRIPT,
     Rules,
     present,
+    sources,
 )
 from ansible_collections.rootfs.builder.plugins.module_utils.node_start import Start
 from ansible_collections.rootfs.builder.plugins.module_utils.node_step import Run, StepError
 from ansible_collections.rootfs.builder.plugins.module_utils.node_tree import Package, Selection
-
-_NETWORK_PROGRAMS = re.compile(r"(^|[;&|]\s*)(npx|pnpx|pnpm dlx|yarn dlx|npm exec)\s")
 
 
 class NodeBuild:
@@ -115,6 +115,7 @@ class NodeBuild:
                     break
                 ran.append(f"{package.name} {event}")
         self._remove_failed(selection, failed)
+        node_shims.relink(self._homes)
         wanted = set(hooks)
         for package in selection.local:
             for event in (name for name in node_tree.INSTALL_SCRIPTS if name in wanted):
@@ -159,9 +160,7 @@ class NodeBuild:
         if in_typescript and typescript:
             selection.add(typescript, self.prefix)
         node_tree.prune(self.prefix, selection, final=True)
-        excluding = rules.excluding
-        if self._project["builds"] and self._project["typescript"] and not in_typescript:
-            excluding += rules.typescript
+        compiled = self._project["builds"] and self._project["typescript"] and not in_typescript
         excluded = {f"{home.resolve()}/node_modules" for home in self._homes}
         paths: set[str] = set()
         for package in selection.local:
@@ -172,10 +171,11 @@ class NodeBuild:
             paths |= {f"{package.directory}/{path}" for path in shipped["paths"]} or {
                 str(package.directory)
             }
-            excluded |= {
-                f"{package.directory}/{glob}" for glob in (*shipped["excluding"], *excluding)
-            }
+            excluding = [*shipped["excluding"], *rules.excluding]
+            excluding += sources(package.directory, rules.typescript) if compiled else ()
+            excluded |= {f"{package.directory}/{glob}" for glob in excluding}
         words = self._start.command()
+        self._start.check_shipped(paths, excluded)
         whole = self._project["command"]["whole"]
         return {
             "entrypoint": words if whole else [],
@@ -282,31 +282,28 @@ class NodeBuild:
         code, output, errors = self._run(("sh", "-c", line), package.directory, told)
         if code:
             lines = node_advice.cleaned(output, errors)
+            advice = node_advice.script_advice(package.name, lines, offline=offline)
+            if package.is_local:
+                without = "stack_node_hooks: [] passes over the project's own install scripts"
+                advice = f"{advice}; {without}" if advice else without
             raise StepError(
                 f"the {event} script failed (exit code {code}): {line}",
                 package.label,
                 lines,
-                node_advice.script_advice(package.name, lines, offline=offline),
+                advice,
             )
 
     def _has_programs(self, package: Package, event: str) -> bool:
-        """Say whether a hook of the project can run with what is installed.
-
-        A production install has no development dependencies, and what only they bring (husky, a
-        check of the package manager by way of npx) is meant for a developer's checkout.
-        """
+        """Say whether a hook of the project can run with what is installed."""
         line = package.scripts[event]
-        name = line.split()[0]
         path = node_tools.program_path(str(package.directory), self._path)
-        networked = _NETWORK_PROGRAMS.search(line)
-        plain = re.fullmatch(r"[\w@.-]+", name) and "=" not in name
-        if networked or (plain and not shutil.which(name, path=path)):
+        program = node_hooks.missing(line, path)
+        if program:
             self.warnings.append(
-                f"the {event} script of {package.name} was not run, as what it runs is not"
-                f" installed: {line}"
+                f"the {event} script of {package.name} was not run, as {program} is not installed:"
+                f" {line}"
             )
-            return False
-        return True
+        return not program
 
     def _remove_failed(self, selection: Selection, failed: dict[Path, str]) -> None:
         """Remove optional packages that failed, and those that cannot do without them (as npm)."""

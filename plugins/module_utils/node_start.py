@@ -6,11 +6,15 @@ Standard library alone: this runs in the build container.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.rootfs.builder.plugins.module_utils import node_arguments, node_tree
+from ansible_collections.rootfs.builder.plugins.module_utils import (
+    node_arguments,
+    node_shipped,
+    node_tree,
+)
 from ansible_collections.rootfs.builder.plugins.module_utils.node_step import StepError
 
 
@@ -39,9 +43,45 @@ class Start:
         for file in node_arguments.files_of(arguments, self._node):
             path = Path(os.path.normpath(self._app / file))
             # What lies outside of the sources comes from elsewhere.
-            if path.is_relative_to(self._root) and not _loadable(path):
+            if path.is_relative_to(self._root) and not _loaded(path):
                 raise self._unbuilt(os.path.normpath(file))
         return [] if self._command["given"] else arguments
+
+    def check_shipped(self, paths: Iterable[str], excluding: Iterable[str]) -> None:
+        """See that what is started of the sources is shipped: that one of the absolute globs
+        ``paths`` has it, and none of ``excluding``."""
+        for file in self._files():
+            path = _loaded(Path(os.path.normpath(self._app / file)))
+            if path is None or not path.is_relative_to(self._root) or "node_modules" in path.parts:
+                continue
+            glob = node_shipped.matching(path, sorted(excluding))
+            if glob:
+                raise StepError(
+                    f"{self._command['origin']} runs {file}, which {glob} keeps out of the image",
+                    hint="take that from files of package.json, stack_node_excluding or"
+                    " stack_node_typescript_excluding",
+                )
+            if not node_shipped.matching(path, paths):
+                raise StepError(
+                    f"{self._command['origin']} runs {file}, which is not among what is shipped",
+                    hint="add it to stack_node_files (or to files of package.json)",
+                )
+
+    def _files(self) -> tuple[str, ...]:
+        """Return the scripts that are started, as the command names them. A file of variables may
+        also come with the image's start."""
+        name: str = self._command["program"]
+        if name:
+            return (name,) if "/" in name else ()
+        words = self._command["arguments"]
+        settings = {
+            option.value
+            for option in node_arguments.parse(words[1:]).options
+            if option.name in node_arguments.ENVIRONMENT_FILES
+        }
+        return tuple(
+            file for file in node_arguments.files_of(words, self._node) if file not in settings
+        )
 
     def _program(self) -> Path | None:
         """Return the file of the program that the command names, nothing where it names none."""
@@ -89,15 +129,16 @@ def _interpreter(path: Path, node: str) -> list[str]:
     )
 
 
-def _loadable(path: Path) -> bool:
-    """Say whether node would find a file by this name (Node.js, modules, LOAD_AS_FILE and
-    LOAD_AS_DIRECTORY); a loader may take TypeScript for it."""
+def _loaded(path: Path) -> Path | None:
+    """Return the file that node finds by a name (Node.js, modules, LOAD_AS_FILE and
+    LOAD_AS_DIRECTORY), nothing where there is none; a loader may take TypeScript for it."""
     main = node_tree.read(path).manifest.get("main")
-    places = [path, path / "index"]
+    places = [path]
     if isinstance(main, str):
         places += [path / main, path / main / "index"]
-    return any(
-        place.with_name(place.name + suffix).is_file()
-        for place in places
-        for suffix in ("", ".js", ".cjs", ".mjs", ".ts")
-    )
+    for place in (*places, path / "index"):
+        for suffix in ("", ".js", ".cjs", ".mjs", ".ts"):
+            file = place.with_name(place.name + suffix)
+            if file.is_file():
+                return file
+    return None

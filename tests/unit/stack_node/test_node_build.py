@@ -248,6 +248,46 @@ def test_typescript_is_left_out_where_a_build_compiled_it_and_nothing_reads_it(
     assert (f"{app}/**/*.ts" in step.finish(RULES)["excluding"]) is excluded
 
 
+def test_a_video_that_has_the_suffix_of_typescript_is_shipped(app: Path) -> None:
+    package(app)
+    for name in ("media/0.ts", "src/index.ts", "src/[id].ts", "node_modules/a/b.ts"):
+        (app / name).parent.mkdir(parents=True, exist_ok=True)
+        (app / name).write_text("export {}\n" * 100)
+    (app / "media" / "0.ts").write_bytes((b"\x47" + bytes(187)) * 3)
+    step = build(app, Tools(), builds=[BUILD], typescript=True)
+    excluding = step.finish(RULES)["excluding"]
+    assert {f"{app}/src/index.ts", f"{app}/src/[id].ts"} < set(excluding)
+    assert not [glob for glob in excluding if "*.ts" in glob or "media" in glob]
+
+
+@pytest.mark.parametrize(
+    ("script", "rules", "why"),
+    [
+        ("src/index.ts", RULES, "which .*/app/\\*\\*/\\*\\.ts keeps out of the image"),
+        ("src/index", RULES, "which .*/app/\\*\\*/\\*\\.ts keeps out of the image"),
+        ("src/index.ts", Rules(files=("lib/**",)), "which is not among what is shipped"),
+        ("src/index.ts", Rules(files=("src/*",)), ""),
+        ("src/index.ts", Rules(files=("src",)), ""),
+        ("src/index.ts", Rules(), ""),
+        ("node_modules/a/index.js", RULES, ""),
+    ],
+)
+def test_what_is_started_is_shipped(app: Path, script: str, rules: Rules, why: str) -> None:
+    package(app, dependencies={"a": "*"})
+    package(app / "node_modules" / "a")
+    for name in ("src/index.ts", "lib/index.js", "node_modules/a/index.js"):
+        (app / name).parent.mkdir(exist_ok=True)
+        (app / name).touch()
+    command = {"arguments": ["/usr/bin/node", script], "program": "", "given": False}
+    command |= {"whole": False, "origin": "scripts.start"}
+    step = build(app, Tools(), builds=[BUILD], typescript=True, command=command)
+    if not why:
+        assert step.finish(rules)["command"] == command["arguments"]
+        return
+    with pytest.raises(StepError, match=f"scripts.start runs {script}, {why}"):
+        step.finish(rules)
+
+
 @pytest.mark.parametrize(
     ("field", "globs"),
     [
