@@ -179,6 +179,22 @@ def test_a_build_that_fails_says_how_to_do_without_it(app: Path) -> None:
     )
 
 
+def test_a_hook_that_fails_says_how_to_do_without_it(app: Path) -> None:
+    package(app, scripts={"postinstall": "./gen.sh"})
+    with pytest.raises(StepError, match=r"the postinstall script failed") as raised:
+        build(app, Tools(fails="sh -c ./gen.sh")).scripts(["postinstall"], offline=True)
+    assert raised.value.hint.startswith("stack_node_hooks: [] passes over")
+
+
+def test_a_hook_that_is_for_development_is_passed_over(app: Path) -> None:
+    package(app, scripts={"postinstall": "npx husky install"})
+    step = build(app, Tools(), {"PATH": "/nowhere"})
+    assert step.scripts(["postinstall"], offline=True) == []
+    assert step.warnings == [
+        "the postinstall script of app was not run, as husky is not installed: npx husky install"
+    ]
+
+
 # Secrets
 
 
