@@ -175,11 +175,11 @@ class NodeBuild:
             excluding += sources(package.directory, rules.typescript) if compiled else ()
             excluded |= {f"{package.directory}/{glob}" for glob in excluding}
         words = self._start.command()
-        self._start.check_shipped(paths, excluded)
         whole = self._project["command"]["whole"]
         return {
             "entrypoint": words if whole else [],
             "command": [] if whole else words,
+            "scripts": self._start.scripts(),
             "dependencies": [
                 str(path) for path in node_tree.modules_directories(self.prefix, selection)
             ],

@@ -6,13 +6,12 @@ Standard library alone: this runs in the build container.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.rootfs.builder.plugins.module_utils import (
     node_arguments,
-    node_shipped,
     node_tree,
 )
 from ansible_collections.rootfs.builder.plugins.module_utils.node_step import StepError
@@ -47,41 +46,21 @@ class Start:
                 raise self._unbuilt(os.path.normpath(file))
         return [] if self._command["given"] else arguments
 
-    def check_shipped(self, paths: Iterable[str], excluding: Iterable[str]) -> None:
-        """See that what is started of the sources is shipped: that one of the absolute globs
-        ``paths`` has it, and none of ``excluding``."""
-        for file in self._files():
-            path = _loaded(Path(os.path.normpath(self._app / file)))
-            if path is None or not path.is_relative_to(self._root) or "node_modules" in path.parts:
-                continue
-            glob = node_shipped.matching(path, sorted(excluding))
-            if glob:
-                raise StepError(
-                    f"{self._command['origin']} runs {file}, which {glob} keeps out of the image",
-                    hint="take that from files of package.json, stack_node_excluding or"
-                    " stack_node_typescript_excluding",
-                )
-            if not node_shipped.matching(path, paths):
-                raise StepError(
-                    f"{self._command['origin']} runs {file}, which is not among what is shipped",
-                    hint="add it to stack_node_files (or to files of package.json)",
-                )
-
-    def _files(self) -> tuple[str, ...]:
-        """Return the scripts that are started, as the command names them. A file of variables may
-        also come with the image's start."""
-        name: str = self._command["program"]
-        if name:
-            return (name,) if "/" in name else ()
+    def scripts(self) -> list[str]:
+        """Return the files of the sources that are started, which an image has to have. A file of
+        variables may also come where the image runs."""
         words = self._command["arguments"]
+        if self._command["program"]:
+            program = self._program()
+            return [str(program)] if program else []
         settings = {
             option.value
             for option in node_arguments.parse(words[1:]).options
             if option.name in node_arguments.ENVIRONMENT_FILES
         }
-        return tuple(
-            file for file in node_arguments.files_of(words, self._node) if file not in settings
-        )
+        named = set(node_arguments.files_of(words, self._node)) - settings
+        found = (_loaded(Path(os.path.normpath(self._app / file))) for file in sorted(named))
+        return [str(path) for path in found if path and path.is_relative_to(self._root)]
 
     def _program(self) -> Path | None:
         """Return the file of the program that the command names, nothing where it names none."""

@@ -128,6 +128,10 @@ compiled:
       description: The command of the image in exec form, of all else.
       type: list
       elements: str
+    scripts:
+      description: The files that the image starts, which have to be in it.
+      type: list
+      elements: str
     dependencies:
       description: The node_modules directories to ship.
       type: list

@@ -234,6 +234,7 @@ class Build:
         config = self._config({**project, **compiled.facts})
         self._check_programs(config, manifest)
         self._check_volumes(config, manifest)
+        self._check_scripts(compiled.facts.get("scripts", []), manifest)
         image = pack(self.store, manifest, config, self.tag, self._epoch)
         # By now the name may be another build's: the record is of what was packed here.
         packed = self.store.descriptor(image.digest)
@@ -385,6 +386,19 @@ class Build:
                 where=self.name,
                 details=closed,
                 hint="name directories in rootfs_volumes that no lower layer has, such as /data",
+            )
+
+    def _check_scripts(self, scripts: Sequence[Any], manifest: Fragment) -> None:
+        """Refuse an image whose program would not find what it is told to run: ``scripts`` are the
+        files that the stack says it starts with."""
+        entries = {entry.path: entry for entry in manifest.entries}
+        missing = [script for script in scripts if not resolved(ImagePath(str(script)), entries)]
+        if missing:
+            raise LinkError(
+                f"the image starts {' and '.join(map(str, missing))}, which is not in it",
+                where=self.name,
+                hint="an option of the stack keeps it out (its README names them), or does not"
+                " name it: change that, or ship it by rootfs_outputs",
             )
 
     def _volume_paths(self, config: Mapping[str, Any]) -> list[str]:

@@ -277,31 +277,25 @@ def test_a_video_that_has_the_suffix_of_typescript_is_shipped(app: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("script", "rules", "why"),
+    ("line", "files"),
     [
-        ("src/index.ts", RULES, "which .*/app/\\*\\*/\\*\\.ts keeps out of the image"),
-        ("src/index", RULES, "which .*/app/\\*\\*/\\*\\.ts keeps out of the image"),
-        ("src/index.ts", Rules(files=("lib/**",)), "which is not among what is shipped"),
-        ("src/index.ts", Rules(files=("src/*",)), ""),
-        ("src/index.ts", Rules(files=("src",)), ""),
-        ("src/index.ts", Rules(), ""),
-        ("node_modules/a/index.js", RULES, ""),
+        ("src/index.ts", ["src/index.ts"]),
+        ("-r ./lib --env-file=conf/env src/index", ["lib/index.js", "src/index.ts"]),
+        ("node_modules/a/index.js", ["node_modules/a/index.js"]),
+        ("-r a /srv/index.js", []),
     ],
 )
-def test_what_is_started_is_shipped(app: Path, script: str, rules: Rules, why: str) -> None:
+def test_what_is_started_is_named_so_that_the_image_can_be_seen_to_have_it(
+    app: Path, line: str, files: list[str]
+) -> None:
     package(app, dependencies={"a": "*"})
     package(app / "node_modules" / "a")
-    for name in ("src/index.ts", "lib/index.js", "node_modules/a/index.js"):
+    for name in ("src/index.ts", "lib/index.js", "conf/env", "node_modules/a/index.js"):
         (app / name).parent.mkdir(exist_ok=True)
         (app / name).touch()
-    command = {"arguments": ["/usr/bin/node", script], "program": "", "given": False}
-    command |= {"whole": False, "origin": "scripts.start"}
-    step = build(app, Tools(), builds=[BUILD], typescript=True, command=command)
-    if not why:
-        assert step.finish(rules)["command"] == command["arguments"]
-        return
-    with pytest.raises(StepError, match=f"scripts.start runs {script}, {why}"):
-        step.finish(rules)
+    command = {"arguments": ["/usr/bin/node", *line.split()], "program": "", "given": False}
+    found = build(app, Tools(), command={**command, "whole": False}).finish(RULES)
+    assert found["scripts"] == [f"{app}/{file}" for file in files]
 
 
 @pytest.mark.parametrize(
