@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from ansible_collections.rootfs.builder.plugins.plugin_utils.node_words import (
     NeedsShellError,
     assignments,
     split,
+    yaml_word,
 )
 
 from rootfs_ansible.errors import InputError
@@ -36,9 +36,6 @@ UPSTREAM_NODE = "/usr/local/bin/node"
 _SCRIPT_SUFFIXES = (".js", ".mjs", ".cjs")
 _PRODUCTION_SCRIPTS = ("start:prod", "start:production", "prod", "production", "serve")
 INITS = ("exec", "dumb-init", "tini")
-_PLAIN = re.compile(r"(?!@)[\w./@=-]+")
-"""A word that YAML takes for itself; one that begins with @ is none."""
-
 _COMMANDS = re.compile(r"&&|\|\||[;|]|(?<![<>])&(?!>)")
 """What stands between the commands of a line; ``2>&1`` is none of them."""
 _REDIRECTION = re.compile(r"\s*(?:\d*[<>]{1,2}&?|&>{1,2})\s*[^\s<>]+")
@@ -312,11 +309,11 @@ class _Commands:
         member = self._member(place)
         startable = [other.directory for other in self._members if other.starts]
         if member:
-            hint = f"set stack_node_workspace: {_as_word(member.directory)}"
+            hint = f"set stack_node_workspace: {yaml_word(member.directory)}"
         elif (self._directory / place / "package.json").is_file():
             hint = f"give that directory as the app: {self._directory / place}"
         elif startable:
-            several = ", ".join(map(_as_word, startable))
+            several = ", ".join(map(yaml_word, startable))
             hint = f"set stack_node_workspace to one of {several}, or rootfs_command"
         else:
             hint = _EXAMPLE
@@ -400,8 +397,4 @@ class _Commands:
 
 def _as_list(arguments: Sequence[str]) -> str:
     """Return a command of node as it is written in YAML."""
-    return f"[{', '.join(map(_as_word, ['node', *arguments]))}]"
-
-
-def _as_word(text: str) -> str:
-    return text if _PLAIN.fullmatch(text) else json.dumps(text)
+    return f"[{', '.join(map(yaml_word, ['node', *arguments]))}]"

@@ -4,6 +4,7 @@ of node_modules."""
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +16,9 @@ _PLUG_AND_PLAY = (".pnp.cjs", ".pnp.js", ".pnp.loader.mjs")
 
 _READERS = ("dotenv", "dotenv-expand", "dotenv-flow", "dotenvx", "env-cmd")
 """Programs and packages that read a file of variables before the app starts."""
+
+_EXAMPLES = (".dist", ".example", ".sample", ".template")
+"""How the files end that are there for people to copy."""
 
 
 def is_secret(name: str) -> bool:
@@ -50,4 +54,10 @@ def unread_settings(words: Sequence[str], program: str, directory: Path) -> tupl
     }
     if not loaded.union((program,)).intersection(_READERS):
         return ()
-    return tuple(sorted(path.name for path in directory.glob(".env*") if is_secret(path.name)))
+    there = [
+        path.name
+        for path in sorted(directory.glob(".env*"))
+        if is_secret(path.name) and path.suffix not in _EXAMPLES
+    ]
+    named = {re.split("[/=]", word)[-1] for word in words}
+    return tuple(name for name in there if name in named) or tuple(there)

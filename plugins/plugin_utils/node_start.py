@@ -25,7 +25,10 @@ from ansible_collections.rootfs.builder.plugins.plugin_utils.node_manifest impor
     mapping_of,
     text_of,
 )
-from ansible_collections.rootfs.builder.plugins.plugin_utils.node_words import assignments
+from ansible_collections.rootfs.builder.plugins.plugin_utils.node_words import (
+    assignments,
+    yaml_word,
+)
 from ansible_collections.rootfs.builder.plugins.plugin_utils.node_workspaces import Place
 
 from rootfs_ansible.errors import InputError
@@ -64,7 +67,7 @@ def _of_package(place: Place, node: str, *, built: bool) -> Command:
     try:
         return command_of(place.package, place.app, node, members, built=built)
     except InputError as error:
-        startable = [member.directory for member in members if member.starts]
+        startable = [yaml_word(member.directory) for member in members if member.starts]
         own = mapping_of(place.package, "scripts").get("start")
         if own or not startable or place.app != place.root:
             raise

@@ -1,7 +1,8 @@
-"""The words of a command line, as far as no shell is needed to find them."""
+"""The words of a command line, as far as no shell is needed to find them, and of YAML."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 
@@ -19,6 +20,8 @@ _OPERATORS = {
 }
 _EXPANSIONS = {"$": "expands a variable", "`": "runs a command in backticks"}
 _GLOBS = "*?["
+_PLAIN = re.compile(r"(?!@)[\w./@=-]+")
+"""A word that YAML takes for itself; one that begins with @ is none."""
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
 
 
@@ -71,3 +74,8 @@ def assignments(words: Sequence[str]) -> tuple[tuple[tuple[str, str], ...], list
         name, _, value = rest.pop(0).partition("=")
         pairs.append((name, value))
     return tuple(pairs), rest
+
+
+def yaml_word(text: str) -> str:
+    """Return a word as it is written in a list of YAML."""
+    return text if _PLAIN.fullmatch(text) else json.dumps(text)

@@ -138,6 +138,8 @@ def test_settings_that_a_dependency_reads_and_that_are_not_shipped_are_warned_of
     packages = dict.fromkeys(("dotenv", "dotenv-cli", "env-cmd", "tsx"), "*")
     package = {"scripts": {"start": line}, "dependencies": packages}
     assert not any(".env" in text for text in read(written(tmp_path, package)).warnings)
+    written(tmp_path, package, ".env.example")
+    assert not any(".env" in text for text in read(tmp_path).warnings)
     written(tmp_path, package, ".env.production")
     assert warned == any(
         text.startswith("scripts.start has .env.production read, which") and "rootfs_env" in text
