@@ -147,6 +147,12 @@ def test_a_command_that_is_not_in_the_image(commands: Commands, app: Maker) -> N
     assert "the image starts /usr/bin/python3, which is not in it" in told
 
 
+def test_a_script_that_is_not_in_the_image(commands: Commands, app: Maker) -> None:
+    files = json.dumps({"stack_node_files": ["lib"]})
+    told = refusal(commands, app(START, {**TINY, "lib/a.js": ""}), "-e", files)
+    assert "the image starts /app/tiny.js, which is not in it" in told
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     directory = tmp_path / "small"
