@@ -46,7 +46,6 @@ class Build:
     """The compile of what ``plan`` (of the fetch) holds, in its order."""
 
     def __init__(self, plan: Mapping[str, Any], tools: Tools, manner: Manner) -> None:
-        self.warnings: list[str] = []
         self._plan = plan
         self._tools = tools
         self._manner = manner
@@ -138,7 +137,9 @@ class Build:
         what = component or "it"
         configure = [*setup, "configure", where, *self._flags(package), *filter(None, [component])]
         self._run(configure, f"{what} cannot be configured", package, directory)
-        self._run([*setup, "build", where, *targets], f"{what} does not compile", package, directory)
+        self._run(
+            [*setup, "build", where, *targets], f"{what} does not compile", package, directory
+        )
         copy = [*setup, "copy", where, *targets]
         self._run(copy, f"{what} cannot be installed", package, directory)
         if library:
@@ -173,9 +174,7 @@ class Build:
     def _shipped(self) -> dict[str, Any]:
         """Return what the image runs, and what of the build container it is made of."""
         plan = self._plan
-        programs = [
-            f"{INSTALLED}/bin/{name}" for some in plan["roots"].values() for name in some
-        ]
+        programs = [f"{INSTALLED}/bin/{name}" for some in plan["roots"].values() for name in some]
         database = parse(
             self._tools.output(
                 ("ghc-pkg", "dump", "--global", f"--package-db={DATABASE}"),
@@ -207,15 +206,8 @@ class Build:
         found = []
         for library in libraries:
             path = library.data_directory
-            if not path or not any(path.encode() in text for text in texts):
-                continue
-            if Path(path).is_dir():
+            if path and Path(path).is_dir() and any(path.encode() in text for text in texts):
                 found.append(path)
-            else:
-                self.warnings.append(
-                    f"the data of {library.name} ({path}) is in no package that is installed: if a"
-                    " program needs it, name its package in rootfs_build_packages"
-                )
         return found
 
     def _shared(self, programs: Iterable[str]) -> list[str]:

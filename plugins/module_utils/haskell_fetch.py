@@ -124,7 +124,9 @@ class Fetch:
         wanted: Mapping[str, Sequence[str]],
     ) -> tuple[Package, ...]:
         available = {name: library.version for name, library in archive.libraries.items()}
-        lines = [f"available {name} {version}" for name, version in {**available, **installed}.items()]
+        lines = [
+            f"available {name} {version}" for name, version in {**available, **installed}.items()
+        ]
         lines += [f"constraint {name} {text}" for name, text in said.constraints]
         flags = (*self._wishes.flags.items(), *said.flags)
         lines += [f"flag {name} {text}" for name, text in flags if name != "*"]
@@ -238,9 +240,7 @@ class _Found:
         ]
         for kind, name, is_there in wanted:
             if not is_there(name):
-                yield self._package(
-                    package, kind, name, self._archive.development(name)
-                )
+                yield self._package(package, kind, name, self._archive.development(name))
         for tool in package.tools:
             if tool.package not in sources and not self._tools.has_program(tool.program):
                 brings = self._archive.program(tool.package, tool.program)

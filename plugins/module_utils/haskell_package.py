@@ -1,4 +1,4 @@
-"""Haskell packages as the Cabal library reads them: what roles/stack_haskell/files/describe.hs says.
+"""Haskell packages as the Cabal library reads them (roles/stack_haskell/files/describe.hs).
 
 Standard library alone: this runs in the build container.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 
@@ -68,10 +68,8 @@ class Package:
 
     def to_json(self) -> dict[str, Any]:
         """Return the package as ``parse_package`` reads it."""
-        return {
-            name: [_plain(item) for item in value] if isinstance(value, tuple) else value
-            for name, value in ((name, getattr(self, name)) for name in self.__slots__)
-        }
+        plain: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +113,3 @@ def _dependencies(items: Iterable[Mapping[str, Any]]) -> tuple[Dependency, ...]:
     return tuple(
         Dependency(item["name"], item["range"], tuple(item.get("available", ()))) for item in items
     )
-
-
-def _plain(item: Any) -> Any:
-    if isinstance(item, Dependency):
-        return {"name": item.name, "range": item.range, "available": list(item.available)}
-    if isinstance(item, Tool):
-        return {"package": item.package, "program": item.program, "range": item.range}
-    return item

@@ -13,6 +13,7 @@ from pathlib import Path
 from ansible_collections.rootfs.builder.plugins.module_utils.haskell_package import Statement
 from ansible_collections.rootfs.builder.plugins.module_utils.step import StepError
 
+_OWN = ("./*.cabal",)
 _EXACT = re.compile(r"==\s*([0-9]+(?:\.[0-9]+)*)")
 # What has no say in what is built, or what an option of ours says.
 _SILENT = {
@@ -34,7 +35,7 @@ class Settings:
     said, and not done.
     """
 
-    packages: tuple[str, ...] = ("./*.cabal",)
+    packages: tuple[str, ...] = _OWN
     constraints: tuple[tuple[str, str], ...] = ()
     flags: tuple[tuple[str, str], ...] = ()
     pins: tuple[tuple[str, str], ...] = ()
@@ -62,7 +63,7 @@ def settings(project: Iterable[Statement], freeze: Iterable[Statement]) -> Setti
         ):
             unfollowed[" ".join((*statement.of, statement.kind))] = None
     return Settings(
-        packages=tuple(globs) or Settings.packages,
+        packages=tuple(globs) or _OWN,
         constraints=tuple((s.of[0], s.value) for s in project if s.kind == "constraint"),
         flags=tuple(flags),
         pins=tuple(
@@ -86,11 +87,7 @@ def package_files(root: Path, globs: Iterable[str]) -> tuple[Path, ...]:
         if "://" in glob or glob.endswith((".tar.gz", ".tgz")):
             problems.append(f"{glob}: only packages that lie in the project are built")
             continue
-        matches = [
-            path
-            for alternative in _braces(glob)
-            for path in sorted(root.glob(alternative.removeprefix("./").rstrip("/") or "."))
-        ]
+        matches = [path for name in _braces(glob) for path in _matches(root, name)]
         files = [path for path in matches if path.suffix == ".cabal" and path.is_file()]
         for directory in (path for path in matches if path.is_dir()):
             held = sorted(directory.glob("*.cabal"))
@@ -106,11 +103,16 @@ def package_files(root: Path, globs: Iterable[str]) -> tuple[Path, ...]:
     return tuple(found)
 
 
+def _matches(root: Path, glob: str) -> list[Path]:
+    glob = glob.removeprefix("./").rstrip("/")
+    return [root] if glob in ("", ".") else sorted(root.glob(glob))
+
+
 def _package(of: tuple[str, ...]) -> str:
     """Return the package that the fields of a section concern; at the top those of the project."""
     if not of:
         return "*"
-    return of[1] if len(of) == 2 and of[0] == "package" else ""  # noqa: PLR2004 (package NAME)
+    return of[1] if len(of) == 2 and of[0] == "package" else ""
 
 
 def _list(value: str) -> list[str]:

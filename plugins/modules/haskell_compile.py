@@ -179,10 +179,9 @@ def main() -> None:
 
     tools = Tools(run)
     result: dict[str, Any] = {"changed": True}
-    work: Fetch | Build
     try:
         if arguments["step"] == "fetch":
-            work = Fetch(
+            search = Fetch(
                 Path(arguments["prefix"]),
                 arguments["cabal_file"],
                 tools,
@@ -196,16 +195,14 @@ def main() -> None:
                     system_packages=arguments["system_packages"],
                 ),
             )
-            result |= work.fetch()
+            result |= search.fetch()
+            result["warnings"] = search.warnings
         else:
             manner = Manner(arguments["dynamic"], arguments["profiling"], arguments["strip"])
-            work = Build(arguments["plan"], tools, manner)
-            compiled = work.build()
+            compiled = Build(arguments["plan"], tools, manner).build()
             result |= {"compiled": compiled, "ansible_facts": {"rootfs_compiled": compiled}}
     except StepError as error:
         module.fail_json(msg=str(error), error=error.to_json())
-    for warning in work.warnings:
-        module.warn(warning)
     module.exit_json(**result)
 
 
