@@ -117,7 +117,7 @@ class Build:
         )
         command = [
             "ghc", "--make", "-package-env=-", "-clear-package-db", "-global-package-db",
-            f"-package-db={DATABASE}", f"-outputdir={made}", f"-o{made}/setup", source,
+            f"-package-db={DATABASE}", f"-outputdir={made}", "-o", f"{made}/setup", source,
         ]  # fmt: skip
         self._run(command, "its Setup does not compile", package, directory)
         return [f"{made}/setup"]

@@ -129,7 +129,7 @@ describe request platform compiler path whole =
     , ("dependencies", array (map dependency (sort (nub dependencies))))
     , ("missing", array (map dependency (sort (nub (missing ++ missingSetup)))))
     , ("tools", array (sort (nub (concatMap tools infos))))
-    , ("modules", array (nub (concatMap (map pkgconfig . pkgconfigDepends) infos)))
+    , ("modules", array (nub (concatMap (map moduleName . pkgconfigDepends) infos)))
     , ("libraries", array (map text (nub (concatMap extraLibs infos))))
     ]
   where
@@ -169,7 +169,7 @@ describe request platform compiler path whole =
         , ("range", pretty (simplifyVersionRange range))
         , ("available", array (map pretty (Map.findWithDefault [] n (available request))))
         ]
-    pkgconfig (PkgconfigDependency n range) = object [("name", pretty n), ("range", pretty range)]
+    moduleName (PkgconfigDependency n _) = pretty n
 
 satisfiable :: Request -> Dependency -> Bool
 satisfiable request (Dependency name range _) =
