@@ -66,6 +66,11 @@ def built_example(commands: Commands) -> dict[str, Any]:
     return commands.build(CHECKOUT / "examples" / "node-web")
 
 
+@pytest.fixture(scope="session")
+def built_haskell_example(commands: Commands) -> dict[str, Any]:
+    return commands.build(CHECKOUT / "examples" / "haskell-web")
+
+
 @pytest.fixture
 def app(tmp_path: Path) -> Callable[..., Path]:
     """Return a maker of small apps: ``app(package={...}, files={name: text})``."""

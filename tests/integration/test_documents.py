@@ -27,7 +27,7 @@ def console_commands(document: Path) -> list[str]:
 
 
 @pytest.mark.engine
-@pytest.mark.usefixtures("built_example")
+@pytest.mark.usefixtures("built_haskell_example")
 def test_the_commands_of_the_readme_run_in_their_order(
     commands: Commands, built_example: dict[str, Any]
 ) -> None:

@@ -200,10 +200,20 @@ def files(directory: Path) -> list[str]:
 def test_packages_of_a_project_with_tools_foreign_libraries_and_hackage(
     built: Built, commands: Commands
 ) -> None:
-    assert says(commands, "test-workshop") == ('äöü ελληνικά नमस्ते\n(345,[12,7],"words",False)\n')
+    assert says(commands, "test-workshop") == (
+        'äöü ελληνικά नमस्ते\n(345,[12,7],"words",False,False)\n'
+    )
     assert files(built.rootfs("workshop") / "usr" / "local") == [
         "bin/press", "share/letters-0.3/alphabet.txt",
     ]  # fmt: skip
+
+
+def test_the_data_of_a_library_is_shipped_though_it_is_in_a_package_of_its_own(
+    built: Built,
+) -> None:
+    assert files(built.rootfs("workshop") / "usr/share/haskell-js-jquery") == [
+        "jquery-3.3.1.min.js"
+    ]
 
 
 def test_the_same_sources_give_the_same_image_from_another_place_and_time(built: Built) -> None:

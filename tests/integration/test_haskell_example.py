@@ -1,0 +1,95 @@
+"""The image of examples/haskell-web: what it answers, how it stops, and what it is made of."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_example import Docker, Rootfs, Service, serving
+
+pytestmark = pytest.mark.engine
+
+AT = "2024-02-29T12:00:00Z"
+
+
+@pytest.fixture(scope="module")
+def docker(docker_host: str) -> Docker:
+    return Docker(docker_host)
+
+
+@pytest.fixture(scope="module")
+def image(built_haskell_example: dict[str, Any]) -> str:
+    return str(built_haskell_example["image"])
+
+
+@pytest.fixture(scope="module")
+def locked() -> list[str]:
+    """How it runs in production: nothing writable but its volume, no privilege."""
+    return [
+        "--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges",
+        "--publish=127.0.0.1::8080", "--tmpfs=/data:uid=65532",
+    ]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def service(docker: Docker, image: str, locked: list[str]) -> Iterator[Service]:
+    with serving(docker, *locked, image) as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def shipped(docker: Docker, image: str, tmp_path_factory: pytest.TempPathFactory) -> Rootfs:
+    container = docker("create", image)
+    try:
+        place = tmp_path_factory.mktemp("export") / "rootfs.tar"
+        return Rootfs(docker.write(["export", container], place))
+    finally:
+        docker("rm", "--volumes", container)
+
+
+def test_time_is_that_of_the_zone(service: Service) -> None:
+    assert service.json(f"/?at={AT}")["time"] == {
+        "utc": AT, "local": "2024-02-29 17:45:00 +0545",
+    }  # fmt: skip
+
+
+def test_text_is_unicode_in_the_data_file_the_answer_and_the_database(service: Service) -> None:
+    assert service.json("/")["languages"] == ["en", "de", "ne", "ja", "el"]
+    for visits in (1, 2):
+        answer = service.json("/greet/ja?name=w%C3%B6rld")
+        assert answer == {"greeting": "こんにちは, wörld!", "visits": visits}
+    assert service.json("/greet/xx") == {"error": "no greeting in xx"}
+
+
+def test_authorities_are_found_as_haskells_tls_looks_for_them(service: Service) -> None:
+    assert service.json("/")["authorities"] > 50
+
+
+def test_it_stops_when_it_is_told_to(docker: Docker, image: str, locked: list[str]) -> None:
+    with serving(docker, *locked, image) as running:
+        assert docker.stop(running.container) == 0
+        assert "answering what is open, then leaving" in docker("logs", running.container)
+
+
+def test_the_image_is_under_40_mb_and_holds_two_programs(
+    shipped: Rootfs, built_haskell_example: dict[str, Any]
+) -> None:
+    assert sum(member.size for member in shipped.members.values()) < 40_000_000
+    assert {Path(name).name for name in shipped.programs() if "." not in name} == {
+        "haskell-web", "tini",
+    }  # fmt: skip
+    layers = [layer["name"] for layer in built_haskell_example["layers"]]
+    assert layers == ["runtime", "system", "dependencies", "app"]
+
+
+def test_libraries_that_are_linked_in_are_on_record_with_their_licences(
+    shipped: Rootfs, built_haskell_example: dict[str, Any]
+) -> None:
+    assert shipped.content("/usr/share/doc/libghc-aeson-dev/copyright")
+    manifest = json.loads(Path(built_haskell_example["manifest"]).read_text())
+    packages = {package["name"].partition(":")[0] for package in manifest["packages"]}
+    assert {"ghc", "libghc-aeson-dev", "libghc-warp-dev", "libsqlite3-0"} <= packages
+    assert [name for name in shipped.files() if name.endswith((".hi", ".a", ".hs"))] == []
