@@ -211,9 +211,8 @@ def test_packages_of_a_project_with_tools_foreign_libraries_and_hackage(
 def test_the_data_of_a_library_is_shipped_though_it_is_in_a_package_of_its_own(
     built: Built,
 ) -> None:
-    assert files(built.rootfs("workshop") / "usr/share/haskell-js-jquery") == [
-        "jquery-3.3.1.min.js"
-    ]
+    (script,) = files(built.rootfs("workshop") / "usr/share/haskell-js-jquery")
+    assert re.fullmatch(r"jquery-\S+\.min\.js", script)
 
 
 def test_the_same_sources_give_the_same_image_from_another_place_and_time(built: Built) -> None:
