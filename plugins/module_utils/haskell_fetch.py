@@ -68,32 +68,29 @@ class Fetch:
         wanted: dict[str, tuple[str, ...]] = {
             package.name: roots.get(package.name, ()) for package in local
         }
+        pins = dict(said.pins) if self._wishes.repository else {}
         while True:
             paths = (*files, *self._fetched.values())
             known = self._describe(said, paths, archive, installed, wanted)
             packages = reached(known, roots)
-            asked = {**wanted, **dict.fromkeys(self._fetched, ()), **_tools_of(packages, roots)}
-            lacking = {
-                name for name in self._lacking(packages, known, archive) if name in dict(said.pins)
-            }
-            if not self._wishes.repository or not lacking - set(self._fetched):
-                if asked == wanted:
-                    break
-            else:
-                for name in sorted(lacking - set(self._fetched)):
-                    self._get(name, dict(said.pins)[name])
-                asked |= {name: asked.get(name, ()) for name in self._fetched}
-            wanted = asked
+            lacking = self._lacking(packages, known, archive)
+            new = sorted(name for name in lacking - set(self._fetched) if name in pins)
+            for name in new:
+                self._get(name, pins[name])
+            # Of a package that others need, only the tools among its executables are wanted.
+            needed = dict.fromkeys(self._fetched, ()) | _tools_of(packages, roots)
+            if not new and needed.items() <= wanted.items():
+                break
+            wanted |= needed
         found = _Found(self._tools, self._wishes, archive, installed, said)
         debs = found.packages(packages, {package.name for package in known})
-        main = main_of(roots, self._wishes)
         return {
             "packages": sorted({*debs, *archive.with_data(debs)}),
             "plan": {
                 "packages": [package.to_json() for package in ordered(packages)],
                 "roots": {name: list(executables) for name, executables in roots.items()},
                 "local": [package.name for package in local],
-                "main": main,
+                "main": main_of(roots, self._wishes),
                 "options": [list(option) for option in said.options],
             },
         }
