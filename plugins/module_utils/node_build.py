@@ -29,8 +29,8 @@ from ansible_collections.rootfs.builder.plugins.module_utils.node_shipped import
     sources,
 )
 from ansible_collections.rootfs.builder.plugins.module_utils.node_start import Start
-from ansible_collections.rootfs.builder.plugins.module_utils.node_step import Run, StepError
 from ansible_collections.rootfs.builder.plugins.module_utils.node_tree import Package, Selection
+from ansible_collections.rootfs.builder.plugins.module_utils.step import Run, StepError
 
 
 class NodeBuild:

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ansible_collections.rootfs.builder.plugins.module_utils import node_advice, node_release
-from ansible_collections.rootfs.builder.plugins.module_utils.node_step import StepError
 from ansible_collections.rootfs.builder.plugins.module_utils.node_tree import Package
+from ansible_collections.rootfs.builder.plugins.module_utils.step import StepError
 
 Run = Callable[[Sequence[str], Path, Mapping[str, str]], tuple[int, str, str]]
 

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ansible_collections.rootfs.builder.plugins.module_utils.node_step import StepError
 from ansible_collections.rootfs.builder.plugins.module_utils.node_tree import Selection
+from ansible_collections.rootfs.builder.plugins.module_utils.step import StepError
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from ansible_collections.rootfs.builder.plugins.module_utils import (
     node_arguments,
     node_tree,
 )
-from ansible_collections.rootfs.builder.plugins.module_utils.node_step import StepError
+from ansible_collections.rootfs.builder.plugins.module_utils.step import StepError
 
 
 class Start:

@@ -157,7 +157,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.rootfs.builder.plugins.module_utils.node_build import NodeBuild
 from ansible_collections.rootfs.builder.plugins.module_utils.node_shipped import Rules
-from ansible_collections.rootfs.builder.plugins.module_utils.node_step import StepError
+from ansible_collections.rootfs.builder.plugins.module_utils.step import StepError
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.rootfs.builder.plugins.module_utils import node_settings
 from ansible_collections.rootfs.builder.plugins.module_utils.node_build import NodeBuild
 from ansible_collections.rootfs.builder.plugins.module_utils.node_shipped import Rules
-from ansible_collections.rootfs.builder.plugins.module_utils.node_step import StepError
+from ansible_collections.rootfs.builder.plugins.module_utils.step import StepError
 
 BUILD = {"directory": ".", "script": "build"}
 

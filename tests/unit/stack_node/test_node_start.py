@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.rootfs.builder.plugins.module_utils.node_start import Start as Started
-from ansible_collections.rootfs.builder.plugins.module_utils.node_step import StepError
+from ansible_collections.rootfs.builder.plugins.module_utils.step import StepError
 from ansible_collections.rootfs.builder.plugins.plugin_utils import node_project
 from ansible_collections.rootfs.builder.plugins.plugin_utils.node_project import Project, Request
 from ansible_collections.rootfs.builder.plugins.plugin_utils.node_start import Start
