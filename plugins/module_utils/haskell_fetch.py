@@ -125,7 +125,8 @@ class Fetch:
             f"available {name} {version}" for name, version in {**available, **installed}.items()
         ]
         lines += [f"constraint {name} {text}" for name, text in said.constraints]
-        flags = (*self._wishes.flags.items(), *said.flags)
+        # The last word counts.
+        flags = (*said.flags, *self._wishes.flags.items())
         lines += [f"flag {name} {text}" for name, text in flags if name != "*"]
         lines += [f"executables {name} {' '.join(some)}" for name, some in wanted.items()]
         lines += [f"package {path}" for path in files]

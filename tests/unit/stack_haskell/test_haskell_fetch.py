@@ -126,13 +126,15 @@ class FakeTools(Tools):
     local: tuple[Package, ...]
     hackage: Mapping[str, Package] = field(default_factory=dict)
     pins: Mapping[str, str] = field(default_factory=dict)
+    flags: Mapping[str, str] = field(default_factory=dict)
     requests: list[list[str]] = field(default_factory=list)
 
     def project(self, file: Path) -> tuple[Statement, ...]:
-        if not file.name.endswith(".freeze"):
-            return ()
+        said = self.pins if file.suffix == ".freeze" else self.flags
+        kind = "constraint" if file.suffix == ".freeze" else "constraint-flags"
         return tuple(
-            Statement("constraint", (name,), f"=={version}") for name, version in self.pins.items()
+            Statement(kind, (name,), f"=={value}" if kind == "constraint" else value)
+            for name, value in said.items()
         )
 
     def packages(self, request: Iterable[str], _directory: Path) -> tuple[Package, ...]:
@@ -186,6 +188,13 @@ def test_the_distribution_has_it_all(fetch: Any) -> None:
     assert found["packages"] == ["aeson-data", "alex", "libghc-aeson-dev", "libpq-dev"]
     assert found["plan"]["roots"] == {"web": ["web"]}
     assert found["plan"]["main"] == "web"
+
+
+def test_an_option_has_the_last_word_on_flags(fetch: Any) -> None:
+    tools = FakeTools((SERVICE,), flags={"web": "-fast"})
+    fetch(tools, flags={"web": "+fast"})
+    told = [line for line in tools.requests[0] if line.startswith("flag")]
+    assert told == ["flag web -fast", "flag web +fast"]
 
 
 def test_profiling_wants_libraries_of_its_own(fetch: Any) -> None:
