@@ -197,8 +197,10 @@ class _Found:
             ]
             lacks = {lack.name for lack in package.missing}
             for dependency in package.dependencies:
-                if dependency.name not in {*sources, *self._installed, *lacks}:
-                    found |= self._library(self._archive.libraries[dependency.name].package)
+                # Those of GHC itself are in no package of their own.
+                library = self._archive.libraries.get(dependency.name)
+                if library and dependency.name not in {*sources, *lacks}:
+                    found |= self._library(library.package)
             found |= set(filter(None, self._foreign_packages(package, sources)))
         if self._problems:
             hints = []
