@@ -65,12 +65,15 @@ import tempfile
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.rootfs.builder.plugins.module_utils import node_release, node_tools
-from ansible_collections.rootfs.builder.plugins.module_utils.node_build import (
-    SECRETS,
-    StepError,
+from ansible_collections.rootfs.builder.plugins.module_utils import (
+    node_advice,
+    node_release,
+    node_tools,
+)
+from ansible_collections.rootfs.builder.plugins.module_utils.node_settings import (
     secret_environment,
 )
+from ansible_collections.rootfs.builder.plugins.module_utils.step import StepError
 
 LICENCE = "share/doc/node/LICENSE"
 
@@ -89,7 +92,7 @@ class Toolchain:
                 registry=module.params["registry"],
                 manager=node_tools.Manager("npm"),
             ),
-            **secret_environment(SECRETS),
+            **secret_environment(),
             # The image that is made of this container keeps no cache.
             "npm_config_cache": str(scratch / "cache"),
         }
@@ -168,12 +171,12 @@ class Toolchain:
         if code and nothing and "E404" in errors and "No match found" in errors:
             return nothing
         if code:
-            lines = node_tools.cleaned(output, errors)
+            lines = node_advice.cleaned(output, errors)
             raise StepError(
                 f"npm {arguments[0]} failed",
                 "node could not be fetched",
                 lines,
-                node_tools.fetch_advice(node_tools.Manager("npm"), lines),
+                node_advice.fetch_advice(node_tools.Manager("npm"), lines),
             )
         return str(output)
 
