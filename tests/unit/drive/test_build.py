@@ -8,7 +8,7 @@ import pytest
 from builds import StandIn, harvested, make_build
 
 from rootfs_ansible.drive import build as module
-from rootfs_ansible.errors import EngineError, InputError
+from rootfs_ansible.errors import EngineError, InputError, LinkError
 from rootfs_ansible.model.image import Image
 from rootfs_ansible.model.plan import Plan
 from rootfs_ansible.pack.image import pack
@@ -142,3 +142,28 @@ def test_an_image_of_another_architecture_is_not_sent_to_an_engine(tmp_path: Pat
     other.machine = "amd64"
     assert build.deliver(image, plan)
     assert "load" in other.asked
+
+
+def test_a_project_may_have_an_entry_point_alone(tmp_path: Path) -> None:
+    build = make_build(tmp_path, rootfs_command=[], rootfs_init=False)
+    config = build.pack(harvested(build, build.plan()), {"entrypoint": ["/usr/bin/run"]}).config
+    assert (config.entrypoint, config.command) == (("/usr/bin/run",), ())
+    with pytest.raises(InputError, match="nothing says what the image runs"):
+        build.pack(harvested(build, build.plan()), {"entrypoint": []})
+
+
+@pytest.mark.parametrize(("script", "there"), [("/app/main", True), ("/app/gone", False)])
+def test_what_a_stack_says_is_started_is_in_the_image(
+    tmp_path: Path, script: str, *, there: bool
+) -> None:
+    build = make_build(tmp_path)
+    plan = harvested(build, build.plan())
+    key = plan.stage("compile").key
+    fragment = build.harvest(key)
+    assert fragment
+    build.keep(key, fragment.fragment, tmp_path / f"compile-{build.name}", {"scripts": [script]})
+    if there:
+        assert build.pack(plan, {})
+        return
+    with pytest.raises(LinkError, match="the image starts /app/gone, which is not in it"):
+        build.pack(plan, {})
