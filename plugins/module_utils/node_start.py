@@ -5,6 +5,7 @@ Standard library alone: this runs in the build container.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -44,6 +45,8 @@ class Start:
             # What lies outside of the sources comes from elsewhere.
             if path.is_relative_to(self._root) and not _loaded(path):
                 raise self._unbuilt(os.path.normpath(file))
+        if self._command["whole"]:
+            return self._anywhere(arguments)
         return [] if self._command["given"] else arguments
 
     def scripts(self) -> list[str]:
@@ -61,6 +64,13 @@ class Start:
         named = set(node_arguments.files_of(words, self._node)) - settings
         found = (_loaded(Path(os.path.normpath(self._app / file))) for file in sorted(named))
         return [str(path) for path in found if path and path.is_relative_to(self._root)]
+
+    def _anywhere(self, arguments: list[str]) -> list[str]:
+        """Return a command of node so that it starts in every directory: whoever gives arguments
+        to a program also says where it runs."""
+        told = node_arguments.parse(arguments[1:])
+        script = str(self._app / told.script) if told.script else told.script
+        return [arguments[0], *dataclasses.replace(told, script=script).words]
 
     def _program(self) -> Path | None:
         """Return the file of the program that the command names, nothing where it names none."""

@@ -184,6 +184,12 @@ def test_what_the_command_names_must_be_there_after_the_build(
     assert bool(command) != given, "a given command is taken from the inventory"
 
 
+def test_an_entry_point_starts_in_every_directory(tmp_path: Path) -> None:
+    written(tmp_path, {"name": "shop", "bin": "cli.js"}, "cli.js")
+    (tmp_path / "cli.js").write_text("#!/usr/bin/env -S node --no-warnings\n")
+    assert started(tmp_path) == [NODE, "--no-warnings", f"{tmp_path}/cli.js"]
+
+
 def test_a_given_command_may_name_what_comes_from_elsewhere(tmp_path: Path) -> None:
     assert started(written(tmp_path, {}), "/usr/bin/git daemon") == []
 
