@@ -38,12 +38,12 @@ def test_hpacks_own_file_is_not_enough(tmp_path: Path) -> None:
     assert "run hpack" in raised.value.hint
 
 
-@pytest.mark.parametrize("where", ["hackage.haskell.org", "file:///srv", "ftp://example.org/"])
+@pytest.mark.parametrize("where", ["hackage.example.org", "file:///srv", "ftp://example.org/"])
 def test_a_repository_is_one_that_cabal_knows(tmp_path: Path, where: str) -> None:
     with pytest.raises(InputError, match="is no repository"):
         read(plant(tmp_path, "a.cabal"), where)
 
 
-@pytest.mark.parametrize("where", ["https://hackage.haskell.org/", "file+noindex:///app/hackage"])
+@pytest.mark.parametrize("where", ["https://hackage.example.org/", "file+noindex:///app/hackage"])
 def test_a_repository_that_cabal_knows(tmp_path: Path, where: str) -> None:
     assert read(plant(tmp_path, "a.cabal"), where).cabal_file == "a.cabal"
