@@ -180,13 +180,19 @@ def archive(docker: Docker, image: str, tmp_path_factory: pytest.TempPathFactory
     return docker.write(["save", image], tmp_path_factory.mktemp("save") / "image.tar")
 
 
+def bare(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    """Return a member with its mode alone, to which the engine adds the kind."""
+    member.mode &= 0o7777
+    return member
+
+
 class Rootfs:
     """A tree in a tar."""
 
     def __init__(self, path: Path) -> None:
         self._tar = tarfile.open(path)  # noqa: SIM115 - read until the module's tests are done
         self.members = {
-            path: member.replace(mode=member.mode & 0o7777, deep=False)  # the engine adds the kind
+            path: bare(member)
             for member in self._tar
             if (path := posixpath.normpath("/" + member.name)) not in ENGINE_OWN | {"/"}
         }
