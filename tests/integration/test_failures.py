@@ -189,9 +189,10 @@ def test_an_engine_that_stops_answering_midway(
     """It is not waited for, it is named, and the next build removes what could not be removed."""
     relay = Relay(commands.docker_host, tmp_path / "relay.sock")
     directory = app(START, TINY, f"tiny-{fate}")
+    store = ("-e", f"rootfs_store={tmp_path / 'store'}")
     words: list[Any] = [PROGRAMS / "rootfs-ansible", "build", directory]
     running = subprocess.Popen(
-        [*words, "-e", f"rootfs_store={tmp_path / 'store'}"],
+        [*words, *store],
         env=commands.environment({"DOCKER_HOST": relay.docker_host}),
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
@@ -205,10 +206,10 @@ def test_an_engine_that_stops_answering_midway(
     assert running.stderr is not None
     told = running.stderr.read()
     assert running.wait(timeout=60) == 1
-    print(told)
     assert "no answer from the container engine" in told
     assert "Traceback" not in told
-    commands.build(directory)
+    # It goes on from where that one stood: in the same store, with a container of its own.
+    commands.build(directory, *store)
     assert eventually_nothing_left(commands)
 
 

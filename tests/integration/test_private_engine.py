@@ -190,7 +190,6 @@ def test_a_chroot_becomes_the_root_of_its_mounts(tmp_path: Path) -> None:
     (tmp_path / "only-here").touch()
     script = """
 subprocess.run(["mount", "-t", "proc", "proc", own.directory / "proc"], check=True)
-print(daemon._in_chroot())
 os.chroot(own.directory)
 os.chdir("/")
 print(daemon._in_chroot())
@@ -199,7 +198,7 @@ print(daemon._in_chroot(), (Path("/") / "only-here").exists())
 daemon._enter_mounts()
 print((Path("/") / "only-here").exists())
 """
-    assert alone(script, tmp_path, "unshare", "--mount") == "False\nTrue\nFalse True\nTrue\n"
+    assert alone(script, tmp_path, "unshare", "--mount") == "True\nFalse True\nTrue\n"
 
 
 def test_a_directory_too_deep_for_a_socket_is_refused() -> None:
