@@ -134,7 +134,8 @@ def test_an_inventory_of_two_apps_shares_the_runtime(
     ended = commands.playbook("-i", str(inventory), "-e", f"rootfs_store={store}")
     assert ended.returncode == 0, ended.stdout
     assert ended.stdout.count("TASK [Harvest the runtime layer]") == 1
-    assert ended.stdout.count("skipping: [two]") > ended.stdout.count("skipping: [one]")
+    # Which of them makes it is not said: who is planned first, leads.
+    assert ended.stdout.count("skipping: [two]") != ended.stdout.count("skipping: [one]")
     one = commands.run("ansible-playbook", "playbooks/build.yml", "-i", str(inventory),
                        "--limit", "one", "-e", f"rootfs_store={store}")  # fmt: skip
     assert "team/one:latest" in one.stdout
