@@ -80,7 +80,9 @@ def built(commands: Commands, tmp_path_factory: pytest.TempPathFactory) -> Built
         for name in SAID
     }
     (directory / "rootfs").mkdir()
-    ended = commands.playbook("-i", str(inventory(directory, apps)))
+    # In a store of its own: what is there already is neither read again nor warned of.
+    store = f"rootfs_store={directory / 'store'}"
+    ended = commands.playbook("-i", str(inventory(directory, apps)), "-e", store)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return Built(directory / "rootfs", ended.stdout + ended.stderr)
 
