@@ -50,8 +50,8 @@ class ActionModule(RootfsAction):
         check = self._task.check_mode
         engine = engine_of(task_vars, self._templar)
         owner = run_process()
-        request = self._request(args, task_vars)
         if args["state"] == "started":
+            request = self._request(args, task_vars)
             name = container.name_of(request, owner)
             changed = container.start(engine, owner, request, check=check)
             return {"changed": changed, "container": name}
@@ -64,9 +64,10 @@ class ActionModule(RootfsAction):
         return {"changed": changed, "container": name}
 
     def _request(self, args: Mapping[str, Any], task_vars: Mapping[str, Any]) -> container.Request:
-        planned = REGISTERED in task_vars and args["state"] == "started"
         options = (
-            build_of(task_vars, self._templar, self._loader).inputs.options if planned else None
+            build_of(task_vars, self._templar, self._loader).inputs.options
+            if REGISTERED in task_vars
+            else None
         )
 
         def variable(name: str) -> object:
