@@ -37,6 +37,7 @@ OPTIONS: dict[str, Any] = {
     "rootfs_packages": [],
     "rootfs_ports": [],
     "rootfs_prefix": "/app",
+    "rootfs_roles": [],
     "rootfs_secrets": {},
     "rootfs_user": "65532:65532",
     "rootfs_volumes": [],
@@ -82,7 +83,9 @@ def make_build(
 ) -> Build:
     """Return the build of the app in ``base/NAME``, whose store is ``base/store``."""
     role = base / "roles" / "stack_zig"
-    (role / "meta").mkdir(parents=True, exist_ok=True)
+    for part in ("meta", "tasks"):
+        (role / part).mkdir(parents=True, exist_ok=True)
+    (role / "tasks" / "compile.yml").touch()
     (role / "meta" / "stack.yml").write_text("name: zig\nmarks: [build.zig]\n")
     app = base / name
     app.mkdir(exist_ok=True)

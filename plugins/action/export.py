@@ -20,6 +20,7 @@ from rootfs_ansible.store.layout import read_fragment
 
 IN_MEMORY = "/run/rootfs"
 EXPORTED = "/var/tmp/rootfs-export"  # noqa: S108 (in the container, which is removed)
+STARTED = f"{IN_MEMORY}/started"
 PYTHON = "/usr/bin/python3"
 REFUSED = 3
 
@@ -57,11 +58,22 @@ class ActionModule(RootfsAction):
             "needs": sorted({need.package for need in fragment.needs}),
             "omitted": len(fragment.omitted),
             "warnings": [
-                f"{item.path}: {item.reason}"
-                for item in sorted(fragment.omitted)
-                if item.kind == "program"
+                *(
+                    f"{item.path}: {item.reason}"
+                    for item in sorted(fragment.omitted)
+                    if item.kind == "program"
+                ),
+                *(self._started() if stage == "system" and planned.plan.roles.applied else ()),
             ],
         }
+
+    def _started(self) -> list[str]:
+        """Return a warning where roles had services started, which a staging container has not."""
+        answer = self._low_level_execute_command(f"cat {STARTED}", sudoable=False)
+        units = sorted(set(answer["stdout"].split())) if answer["rc"] == 0 else []
+        return [f"no service is started at a build, as roles asked: {', '.join(units)}"] * bool(
+            units
+        )
 
     def _run(self, request: ExportRequest, directory: Path, task_vars: Mapping[str, Any]) -> None:
         program = directory / "exporter.pyz"

@@ -9,6 +9,7 @@ from ansible_collections.rootfs.builder.plugins.plugin_utils.action import Rootf
 from ansible_collections.rootfs.builder.plugins.plugin_utils.build import build_of, shares_output
 from ansible_collections.rootfs.builder.plugins.plugin_utils.options import options_of
 from ansible_collections.rootfs.builder.plugins.plugin_utils.planned import Planned
+from ansible_collections.rootfs.builder.plugins.plugin_utils.roles import roles_of_app
 
 from rootfs_ansible.drive import daemon
 from rootfs_ansible.model.plan import Plan
@@ -27,7 +28,8 @@ class ActionModule(RootfsAction):
             plan = build.plan_stages(Planned.of(task_vars).plan, project, engine_needed=not dry)
             result = Planned(plan, project, build.docker_host).to_result()
             return {**result, **self._foretold(_outlook(plan))} if dry else result
-        plan = build.plan(shared_output=shares_output(build, task_vars))
+        roles = roles_of_app(build, task_vars, self._templar)
+        plan = build.plan(roles, shared_output=shares_output(build, task_vars))
         result = Planned(plan, docker_host=build.docker_host).to_result()
         image = build.image(plan.key)
         if image is None or self._task.check_mode:
@@ -58,6 +60,6 @@ def _outlook(plan: Plan) -> str:
     lines += [
         f"  {stage.name:<12} {'to run' if stage.run else 'is there'}"
         for stage in plan.stages
-        if stage.name != "toolchain" or stage.key != build.key
+        if stage.key and (stage.name != "toolchain" or stage.key != build.key)
     ]
     return "\n".join(lines)

@@ -47,7 +47,7 @@ def build_of(task_vars: Mapping[str, Any], templar: Templar, loader: DataLoader)
     )
     known = [name for role in roles for name in role.options]
     view = {**task_vars, "rootfs_app_dir": str(directory)}
-    options = resolve(roles, app_file(directory, known), view, templar)
+    options = resolve(roles, app_file(directory, known, stack.inventory_only), view, templar)
     docker_host = docker_host_of(task_vars, templar)
     engine = Engine(docker_host)
     inputs = Inputs(

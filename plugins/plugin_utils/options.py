@@ -19,6 +19,8 @@ COLLECTION = Path(__file__).resolve().parents[2]
 APP_FILE = "rootfs.yml"
 
 _FACTS = {
+    "rootfs_applied_role",
+    "rootfs_applied_roles",
     "rootfs_chosen",
     "rootfs_compiled",
     "rootfs_container",
@@ -51,12 +53,13 @@ _OF_THE_CONTROLLER = {
     "rootfs_image_tag",
     "rootfs_load",
     "rootfs_output",
+    "rootfs_roles",
     "rootfs_secrets",
     "rootfs_store",
 }
 _OF_THE_ROOT_IMAGE = "root_image_"
-"""What an app may not say of itself: it reads or writes files of the controller, names images in
-the engine, or is shared with other apps."""
+"""What an app may not say of itself: it reads or writes files of the controller, runs there (tasks
+of roles do, in part), names images in the engine, or is shared with other apps."""
 
 
 def role_directories(task_vars: Mapping[str, Any]) -> tuple[tuple[Path, str], ...]:
@@ -98,18 +101,21 @@ class RoleOptions:
         }
 
 
-def app_file(directory: Path, known: Iterable[str]) -> dict[str, Any]:
+def app_file(
+    directory: Path, known: Iterable[str], inventory_only: Iterable[str] = ()
+) -> dict[str, Any]:
     """Return what the app's own rootfs.yml says: plain values, never templates.
 
-    Raises ``InputError`` for anything but options of the app: its author need not be somebody who
-    may run commands on the controller.
+    Raises ``InputError`` for anything but options of the app, such as those that its stack keeps
+    for the inventory: its author need not be somebody who may run commands on the controller.
     """
     path = directory / APP_FILE
     data = _read(path)
     others = [
         str(name)
         for name in data
-        if name in _OF_THE_CONTROLLER or str(name).startswith(_OF_THE_ROOT_IMAGE)
+        if name in _OF_THE_CONTROLLER.union(inventory_only)
+        or str(name).startswith(_OF_THE_ROOT_IMAGE)
     ]
     if others:
         raise InputError(

@@ -16,7 +16,7 @@ from rootfs_ansible.model.document import Document
 from rootfs_ansible.model.image import Image, ImageConfig
 from rootfs_ansible.model.manifest import Fragment, Need
 from rootfs_ansible.model.path import ImagePath
-from rootfs_ansible.model.plan import Plan, Stage
+from rootfs_ansible.model.plan import Plan, Roles, Stage
 from rootfs_ansible.model.request import Companion, ExportRequest, Output, Prune, Scope
 from rootfs_ansible.pack.image import check_name, find_image, pack
 from rootfs_ansible.pack.link import link, resolved, unwritable
@@ -27,12 +27,13 @@ from rootfs_ansible.store.layout import Descriptor, Store
 
 Value = TypeVar("Value")
 
-STAGE_LAYERS = {
-    "runtime": ("runtime",),
-    "system": ("system",),
-    "compile": ("dependencies", "app"),
-}
-"""The layers that each harvested stage brings."""
+NO_ROLES = Roles()
+
+APP = "app"
+"""The uppermost layer, which is the app's own."""
+
+COMPILING = ("build_image", "toolchain", "compile")
+"""The stages of the build hierarchy that a stack without a compile has not."""
 
 INIT = "/usr/bin/tini"
 
@@ -62,11 +63,11 @@ class Build:
         self.engine = engine
         self.store = Store(Path(str(inputs.options["rootfs_store"])).expanduser())
 
-    def plan(self, *, shared_output: bool = False) -> Plan:
+    def plan(self, roles: Roles = NO_ROLES, *, shared_output: bool = False) -> Plan:
         """Plan the image: what the app is, the digest of its sources, whether it is there.
 
-        ``shared_output`` says that other apps have the same ``rootfs_output``. What can be refused
-        before anything is built is refused here.
+        ``roles`` are those that the app has applied; ``shared_output`` says that other apps have
+        the same ``rootfs_output``. What can be refused before anything is built is refused here.
         """
         self._owner()
         check_name(self.tag)
@@ -86,6 +87,7 @@ class Build:
                     str(self.inputs.options["rootfs_output"]),
                     shared=shared_output,
                 ),
+                roles=roles,
             )
         )
 
@@ -108,18 +110,25 @@ class Build:
             image = f"{repository}:{key[:12]}"
             return Stage(name, key, image, run=not self._has(image, engine_needed))
 
-        build = stage("build_image", inputs.build_image(), f"{prefix}-build")
         runtime = stage("runtime", inputs.runtime(wanted), f"{prefix}-runtime")
+        always = (
+            stage("root_image", inputs.root_image(), "rootfs.builder/root"),
+            replace(runtime, run=runtime.run or self.harvest(runtime.key) is None),
+        )
+        if not inputs.stack.compiles:
+            none = (Stage(name, "", run=False) for name in COMPILING)
+            staged = replace(plan, stages=(*always, *none))
+            return self.plan_system(staged, project)[0]
+        build = stage("build_image", inputs.build_image(), f"{prefix}-build")
         compile_key = inputs.compile(wanted, plan.sources)
         return replace(
             plan,
             stages=(
-                stage("root_image", inputs.root_image(), "rootfs.builder/root"),
+                *always,
                 build,
                 stage("toolchain", inputs.toolchain(wanted), f"{prefix}-toolchain")
                 if wanted
                 else replace(build, name="toolchain", run=False),
-                replace(runtime, run=runtime.run or self.harvest(runtime.key) is None),
                 Stage("compile", compile_key, run=self.harvest(compile_key) is None),
             ),
         )
@@ -132,13 +141,15 @@ class Build:
         needs = self._needs(plan)
         declared = self.inputs.options["rootfs_packages"]
         outputs = self._own_outputs("system")
-        if not (needs or declared or outputs):
+        if self.inputs.stack.compiles and not (needs or declared or outputs or plan.roles.applied):
             return plan.with_stage(Stage("system", "", run=False)), ()
         pinned = {need.package.partition(":")[0]: need.version for need in needs}
         packages = {f"{name}={version}" for name, version in pinned.items()}
         packages |= set(declared) - set(pinned)
         key = self.inputs.system(
-            str(project.get("toolchain") or ""), [need.to_json() for need in needs]
+            str(project.get("toolchain") or ""),
+            [need.to_json() for need in needs],
+            self._staged(plan),
         )
         stage = Stage("system", key, run=self.harvest(key) is None)
         return plan.with_stage(stage), tuple(sorted(packages))
@@ -156,7 +167,7 @@ class Build:
         """
         options = self.inputs.options
         stack = self.inputs.stack
-        layers = STAGE_LAYERS[stage]
+        layers = self._layers[stage]
         declared = [{"by": f"stack_{stack.name}", **output} for output in outputs]
         companions = list(stack.companions)
         lower: tuple[Fragment, ...] = ()
@@ -164,7 +175,7 @@ class Build:
             declared = self._own_outputs(*layers) + declared
             companions += options["rootfs_companions"]
             lower = (self._harvested(plan, "runtime").fragment,)
-        if stage == "compile":
+        if APP in layers:
             declared = self._volumes(project) + declared
         if stage == "system":
             declared += [
@@ -176,7 +187,7 @@ class Build:
             outputs=_parsed(declared, Output.from_json, "outputs"),
             scope=Scope.BUILD if stage == "compile" else Scope.ALL,
             epoch=self._epoch,
-            prune=_parsed(stack.prune if stage == "compile" else [], Prune.from_json, "prune"),
+            prune=_parsed(stack.prune if APP in layers else [], Prune.from_json, "prune"),
             companions=_parsed(companions, Companion.from_json, "companions"),
             provided=tuple(entry.path for fragment in lower for entry in fragment.entries),
             digests=tuple(
@@ -225,16 +236,13 @@ class Build:
 
     def pack(self, plan: Plan, project: Mapping[str, Any]) -> Image:
         """Link what the stages left into an image, keep it in the store and name it."""
-        compiled = self._harvested(plan, "compile")
-        fragments = [self._harvested(plan, "runtime").fragment]
-        if plan.stage("system").key:
-            fragments.append(self._harvested(plan, "system").fragment)
-        fragments.append(compiled.fragment)
-        manifest = link(fragments, LAYERS)
-        config = self._config({**project, **compiled.facts})
+        harvests = [self._harvested(plan, stage) for stage in self._layers if plan.stage(stage).key]
+        manifest = link([harvest.fragment for harvest in harvests], LAYERS)
+        found = harvests[-1].facts
+        config = self._config({**project, **found})
         self._check_programs(config, manifest)
         self._check_volumes(config, manifest)
-        self._check_scripts(compiled.facts.get("scripts", []), manifest)
+        self._check_scripts(found.get("scripts", []), manifest)
         image = pack(self.store, manifest, config, self.tag, self._epoch)
         # By now the name may be another build's: the record is of what was packed here.
         packed = self.store.descriptor(image.digest)
@@ -256,6 +264,14 @@ class Build:
         """The name of the image, with its tag."""
         options = self.inputs.options
         return f"{options['rootfs_image_name']}:{options['rootfs_image_tag']}"
+
+    @property
+    def _layers(self) -> Mapping[str, tuple[str, ...]]:
+        """The layers that each harvested stage brings, lowest first."""
+        compiled = ("dependencies", APP)
+        if not self.inputs.stack.compiles:
+            return {"runtime": ("runtime",), "system": ("system", *compiled)}
+        return {"runtime": ("runtime",), "system": ("system",), "compile": compiled}
 
     @property
     def _epoch(self) -> int:
@@ -281,24 +297,31 @@ class Build:
 
     def _needs(self, plan: Plan) -> tuple[Need, ...]:
         """Return what the compile needs and the runtime does not bring."""
+        if not self.inputs.stack.compiles:
+            return ()
         runtime = {entry.path for entry in self._harvested(plan, "runtime").fragment.entries}
         needs = self._harvested(plan, "compile").fragment.needs
         return tuple(need for need in needs if need.path not in runtime)
 
     def _own_outputs(self, *layers: str) -> list[dict[str, Any]]:
         """Return the outputs that the app itself declares for these layers."""
-        known = [layer for layers in STAGE_LAYERS.values() for layer in layers]
+        known = LAYERS[1:]
+        # Where a stage brings both, a package is what others share, and a path the app's own.
+        shared = APP if self.inputs.stack.compiles else "system"
         outputs = [
-            {"by": self.name, "layer": "app", **output}
+            {"by": self.name, "layer": shared if output.get("package") else APP, **output}
             for output in self.inputs.options["rootfs_outputs"]
         ]
-        wrong = [str(output) for output in outputs if output["layer"] not in known[1:]]
+        wrong = [str(output) for output in outputs if output["layer"] not in known]
         if wrong:
             raise InputError(
-                f"an app's outputs go to the layers {', '.join(known[1:])}",
+                f"an app's outputs go to the layers {', '.join(known)}",
                 where="rootfs_outputs",
                 details=wrong,
             )
+        # The first that claims a path decides its layer: what a role wrote over a package's
+        # file is the app's, and the layer of the packages the same for others.
+        outputs.sort(key=lambda output: bool(output.get("package")))
         return [output for output in outputs if output["layer"] in layers]
 
     def _volumes(self, config: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -339,7 +362,10 @@ class Build:
                 }
             ),
             working_directory=str(
-                options["rootfs_workdir"] or project.get("working_directory") or prefix
+                options["rootfs_workdir"]
+                or project.get("working_directory")
+                # Roles leave no directory of the app's own.
+                or (prefix if self.inputs.stack.compiles else "/")
             ),
             user=str(options["rootfs_user"]),
             ports=tuple(sorted(map(_port, options["rootfs_ports"] or project.get("ports", [])))),
@@ -420,8 +446,15 @@ class Build:
 
     def _replan(self, plan: Plan) -> Plan:
         sources = Sources(Path(plan.context), plan.ignore).digest()
-        key = self.inputs.image(sources)
+        key = self.inputs.image(sources, plan.roles.digest)
         return replace(plan, sources=sources, key=key, cached=self.image(key) is not None)
+
+    def _staged(self, plan: Plan) -> str:
+        """Return the digest of what decides the result of the app's roles."""
+        reads = plan.roles.reads_sources or not self.inputs.stack.compiles
+        return stage_key(
+            "staged", {"roles": plan.roles.digest, "sources": plan.sources if reads else ""}
+        )
 
     def _context_key(self) -> str:
         return stage_key(

@@ -22,21 +22,26 @@ class Accounts:
     unknown: tuple[str, ...]
 
 
-def accounts(root: Root, names: Iterable[str]) -> Accounts:
-    """Return the lines of the accounts ``names`` and of their primary groups, sorted by id.
+def accounts(
+    root: Root, names: Iterable[str], uids: Iterable[int] = (), gids: Iterable[int] = ()
+) -> Accounts:
+    """Return the lines of the accounts ``names``, of the users and groups with these ids, and of
+    the users' primary groups, sorted by id.
 
-    A group keeps the members that are among ``names``. Passwords stay where they are (``x``: in
+    A group keeps the members that are among the users. Passwords stay where they are (``x``: in
     /etc/shadow, which no image holds); a hash in /etc/passwd itself is replaced (passwd(5)).
     """
     wanted = set(names)
-    users = [line for line in _lines(root, PASSWD, 7) if line[0] in wanted]
-    primary = {line[3] for line in users}
-    groups = [line for line in _lines(root, GROUP, 4) if line[2] in primary or line[0] in wanted]
+    owners, owning = set(map(str, uids)), set(map(str, gids))
+    users = [line for line in _lines(root, PASSWD, 7) if line[0] in wanted or line[2] in owners]
+    owning |= {line[3] for line in users}
+    groups = [line for line in _lines(root, GROUP, 4) if line[0] in wanted or line[2] in owning]
     for line in users + groups:
         line[1] = line[1] if line[1] in ("x", "*", "!") else "x"
+    members = wanted | {line[0] for line in users}
     for line in groups:
-        line[3] = ",".join(member for member in line[3].split(",") if member in wanted)
-    found = {line[0] for line in users} | {line[0] for line in groups}
+        line[3] = ",".join(member for member in line[3].split(",") if member in members)
+    found = members & ({line[0] for line in users} | {line[0] for line in groups})
     return Accounts(_content(users), _content(groups), tuple(sorted(wanted - found)))
 
 

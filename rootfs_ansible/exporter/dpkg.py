@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -157,6 +157,18 @@ class PackageDatabase:
         themselves are found by what loads them. What every system has is not among them: it
         would bring a shell and the package manager into every image.
         """
+        return self._needed(
+            package, lambda part: part.architecture == "all" or part.source == package.source
+        )
+
+    def needed(self, package: Installed) -> tuple[Installed, ...]:
+        """Return all packages that ``package`` depends on, directly or not, sorted: programs and
+        libraries as well, but neither what every system has nor what only installs packages."""
+        return self._needed(package, lambda _: True)
+
+    def _needed(
+        self, package: Installed, wanted: Callable[[Installed], bool]
+    ) -> tuple[Installed, ...]:
         found: dict[str, Installed] = {}
         walked: set[str] = set()
         waiting = [package]
@@ -165,14 +177,14 @@ class PackageDatabase:
             if at.name in walked:
                 continue
             walked.add(at.name)
-            for needed in self.dependencies(at):
-                if needed.basic or needed.name in _INSTALLING:
+            for part in self.dependencies(at):
+                if part.basic or part.name in _INSTALLING:
                     continue
-                if needed.architecture == "all" or needed.source == package.source:
-                    found[needed.name] = needed
-                elif not needed.library:
+                if wanted(part):
+                    found[part.name] = part
+                elif not part.library:
                     continue
-                waiting.append(needed)
+                waiting.append(part)
         found.pop(package.name, None)
         return tuple(found[name] for name in sorted(found))
 

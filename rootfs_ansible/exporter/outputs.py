@@ -82,6 +82,7 @@ def claims(root: Root, packages: PackageDatabase, request: ExportRequest) -> Cla
     found = _Claiming(root, packages, request)
     for output in request.outputs:
         found.take(output)
+    found.take_accounts()
     return found.claims
 
 
@@ -116,6 +117,7 @@ class _Claiming:
         self._digests = dict(request.digests)
         self._complete: set[ImagePath] = set()
         self._special: set[ImagePath] = set()
+        self._accounts: list[Output] = []
         self.claims = Claims()
 
     def take(self, output: Output) -> None:
@@ -125,13 +127,42 @@ class _Claiming:
                 f" {', '.join(self._request.layers)}"
             )
         if output.accounts:
-            self._accounts(output)
+            self._accounts.append(output)
         elif output.directory:
             self._directory(output)
         elif output.package:
             self._package(output)
         else:
             self._path(output)
+
+    def take_accounts(self) -> None:
+        """Claim the files of accounts for all outputs that declare some, in the layer of the
+        first: with the accounts that own what is claimed, which are known now."""
+        if not self._accounts:
+            return
+        output = self._accounts[0]
+        owned = [claim.status for claim in self.claims.claimed.values()]
+        found = accounts.accounts(
+            self._root,
+            {name for declared in self._accounts for name in declared.accounts},
+            {at.uid for at in owned},
+            {at.gid for at in owned},
+        )
+        for declared in self._accounts:
+            unknown = sorted(set(declared.accounts) & set(found.unknown))
+            if unknown:
+                self._unmatched(declared, f"no such account: {', '.join(unknown)}")
+        for path, content in ((accounts.PASSWD, found.passwd), (accounts.GROUP, found.group)):
+            if path in self._request.provided:
+                raise InputError(
+                    f"{output.by} declares accounts in layer {output.layer}, but a lower layer"
+                    f" has {path} already",
+                    hint="declare every account where the first ones are declared",
+                )
+            made = Status(Kind.FILE, 0o644, 0, 0, len(content))
+            # A directory that is declared has all of the tree's accounts; these are the wanted.
+            self.claims.claimed.pop(path, None)
+            self._claim(path, Claim(output, made, made=True, content=content))
 
     def _path(self, output: Output) -> None:
         excluded = self._excluding(output, globs.base(output.path))
@@ -211,7 +242,8 @@ class _Claiming:
         excluded = self._excluding(output, ImagePath("/"))
         matched = set()
         own = {part.name: part for part in self._parts(package, set())}
-        needed = {part.name: part for of in own.values() for part in self._packages.parts(of)}
+        follow = self._packages.needed if output.dependencies else self._packages.parts
+        needed = {part.name: part for of in own.values() for part in follow(of)}
         for part in (own | needed).values():
             paths = self._packages.files(part)
             above = {path.parent for path in paths}
@@ -259,20 +291,6 @@ class _Claiming:
     def _is_file(self, path: ImagePath) -> bool:
         found = self._status(path)
         return found is not None and found.kind is not Kind.DIRECTORY
-
-    def _accounts(self, output: Output) -> None:
-        found = accounts.accounts(self._root, output.accounts)
-        if found.unknown and not output.optional:
-            self._unmatched(output, f"no such account: {', '.join(found.unknown)}")
-        for path, content in ((accounts.PASSWD, found.passwd), (accounts.GROUP, found.group)):
-            if path in self._request.provided:
-                raise InputError(
-                    f"{output.by} declares accounts in layer {output.layer}, but a lower layer"
-                    f" has {path} already",
-                    hint="declare every account where the first ones are declared",
-                )
-            made = Status(Kind.FILE, 0o644, 0, 0, len(content))
-            self._claim(path, Claim(output, made, made=True, content=content))
 
     def _directory(self, output: Output) -> None:
         if output.mode & 0o002 and not output.mode & 0o1000:

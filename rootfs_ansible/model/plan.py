@@ -31,13 +31,59 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
+class Role:
+    """A role that the app names, and the directory of the controller that holds it."""
+
+    name: str
+    path: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the role as a JSON object."""
+        return {"name": self.name, "path": self.path}
+
+    @staticmethod
+    def from_json(data: Document) -> Role:
+        """Return the role that ``to_json`` wrote; ``InputError`` where it is not one."""
+        return Role(data.text("name"), data.text("path"))
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """The roles that are applied to an app's staging container, in order; ``digest`` is that of
+    what decides their result, but for the app's sources, which they may read."""
+
+    applied: tuple[Role, ...] = ()
+    digest: str = ""
+    reads_sources: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the roles as a JSON object."""
+        return {
+            "applied": [role.to_json() for role in self.applied],
+            "digest": self.digest,
+            "reads_sources": self.reads_sources,
+        }
+
+    @staticmethod
+    def from_json(data: object) -> Roles:
+        """Return the roles that ``to_json`` wrote; ``InputError`` where they are none."""
+        document = Document(data, "roles")
+        return Roles(
+            document.each("applied", Role.from_json),
+            document.text("digest"),
+            document.boolean("reads_sources"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What is to be done for an app.
 
     ``role`` is its stack's role, ``context`` the directory of the host whose files are its
     sources (``ignore`` names what is none of them), ``sources`` their digest, ``key`` that of the
     image, ``cached`` whether the image is there, ``inspects`` whether the stack reads projects,
-    ``outputs`` what is written beside the store: formats and paths.
+    ``outputs`` what is written beside the store: formats and paths; ``roles`` those that are
+    applied to the staging container.
     """
 
     name: str
@@ -51,6 +97,7 @@ class Plan:
     cached: bool = False
     stages: tuple[Stage, ...] = ()
     outputs: tuple[tuple[str, str], ...] = ()
+    roles: Roles = Roles()
 
     def stage(self, name: str) -> Stage:
         """Return a stage by name."""
@@ -74,6 +121,7 @@ class Plan:
             "cached": self.cached,
             "inspects": self.inspects,
             "outputs": dict(self.outputs),
+            "roles": self.roles.to_json(),
             "stages": {stage.name: stage.to_json() for stage in self.stages},
         }
 
@@ -96,4 +144,5 @@ class Plan:
             inspects=document.boolean("inspects"),
             stages=document.each("stages", Stage.from_json),
             outputs=tuple(document.mapping("outputs").items()),
+            roles=Roles.from_json(data.get("roles")),
         )

@@ -40,10 +40,11 @@ class Output:
     what is before the first wildcard of a glob). Every other character of a glob is literal, and
     a path that exists is meant literally. ``package`` ships a package's files without its
     documentation; a package that has none stands for those it depends on. With it come, of what
-    it depends on, packages of data and scripts, and others of the same source. ``accounts``
-    writes /etc/passwd and /etc/group with only these accounts. ``directory`` creates a directory
-    with ``mode``, ``uid`` and ``gid``. ``optional``: matching nothing is no error. ``by`` names
-    who declared it.
+    it depends on, packages of data and scripts, and others of the same source; with
+    ``dependencies`` all of them, but for what every system has and what only installs packages.
+    ``accounts`` writes /etc/passwd and /etc/group with only these accounts and those that own
+    something that is declared. ``directory`` creates a directory with ``mode``, ``uid`` and
+    ``gid``. ``optional``: matching nothing is no error. ``by`` names who declared it.
     """
 
     layer: str
@@ -57,6 +58,7 @@ class Output:
     gid: int = 0
     excluding: tuple[str, ...] = ()
     foreign: Foreign = Foreign.KEEP
+    dependencies: bool = False
     optional: bool = False
 
     def __post_init__(self) -> None:
@@ -65,6 +67,11 @@ class Output:
             raise InputError(
                 f"an output of {self.by} in layer {self.layer} declares not exactly one of"
                 " path, package, accounts, directory"
+            )
+        if self.dependencies and not self.package:
+            raise InputError(
+                f"{self.by} declares {self.path or self.directory or 'accounts'} with its"
+                " dependencies, which only a package has"
             )
         for text in (self.path, self.directory):
             if text:
@@ -96,6 +103,8 @@ class Output:
             data["excluding"] = list(self.excluding)
         if self.foreign is not Foreign.KEEP:
             data["foreign"] = str(self.foreign)
+        if self.dependencies:
+            data["dependencies"] = True
         if self.optional:
             data["optional"] = True
         return data
@@ -120,6 +129,7 @@ class Output:
             gid=data.integer("gid", 0),
             excluding=data.texts("excluding"),
             foreign=Foreign(_one_of(Foreign, data.text("foreign", "keep"))),
+            dependencies=data.boolean("dependencies", False),
             optional=data.boolean("optional", False),
         )
 

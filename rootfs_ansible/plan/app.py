@@ -38,7 +38,7 @@ _IMAGE_ONLY = {
     "rootfs_labels",
     "rootfs_ports",
 }
-_SYSTEM_ONLY = {"rootfs_packages"}
+_SYSTEM_ONLY = {"rootfs_packages", "rootfs_roles"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,6 @@ class Inputs:
 
     def compile(self, wanted: str, sources: str) -> str:
         """Return the key of an app's compile; ``sources`` is the digest of its sources."""
-        left_out = _IMAGE_ONLY | _SYSTEM_ONLY
         return stage_key(
             "compile",
             {
@@ -114,30 +113,32 @@ class Inputs:
                 "role": self._role("compile"),
                 "packages": self._package_tasks(),
                 "stack": [self.stack.outputs["compile"], self.stack.prune, self.stack.environment],
-                "options": {
-                    name: value for name, value in self._hashed().items() if name not in left_out
-                },
+                "options": self._own(*_SYSTEM_ONLY),
                 "code": self.code,
             },
         )
 
-    def system(self, wanted: str, needs: Sequence[Any]) -> str:
-        """Return the key of the system layer: what is needed, and what the app declares."""
+    def system(self, wanted: str, needs: Sequence[Any], staged: str = "") -> str:
+        """Return the key of the system stage: what is needed, what the app declares, and what the
+        roles that it has applied do (``staged``)."""
         return stage_key(
             "system",
             {
                 "runtime": self.runtime(wanted),
                 "needs": needs,
+                "staged": staged,
                 "packages": self.options.get("rootfs_packages"),
-                "outputs": self.options.get("rootfs_outputs"),
+                "outputs": [self.stack.outputs["system"], self.options.get("rootfs_outputs")],
                 "companions": [self.stack.companions, self.options.get("rootfs_companions")],
                 "epoch": self.options.get("rootfs_epoch"),
                 "tasks": self._package_tasks(),
                 "code": self.code,
+                # Where nothing is compiled, this stage brings the app as well.
+                **({} if self.stack.compiles else {"app": self._own("rootfs_packages")}),
             },
         )
 
-    def image(self, sources: str) -> str:
+    def image(self, sources: str, staged: str = "") -> str:
         """Return the key of the whole image: whatever decides any of its stages."""
         return stage_key(
             "image",
@@ -150,8 +151,18 @@ class Inputs:
                 "code": self.code,
                 "options": self._hashed(),
                 "sources": sources,
+                "staged": staged,
             },
         )
+
+    def of_roles(self) -> dict[str, Any]:
+        """Return the options that a role applied to the app's staging container may read."""
+        return {name: value for name, value in self._hashed().items() if name != "rootfs_secrets"}
+
+    def _own(self, *left_out: str) -> dict[str, Any]:
+        """Return the options that decide what is made of the app, but for those ``left_out``."""
+        without = _IMAGE_ONLY.union(left_out)
+        return {name: value for name, value in self._hashed().items() if name not in without}
 
     def _entry(self, name: str, parent: str, more: Mapping[str, Any]) -> str:
         options = self._hashed()
@@ -184,8 +195,9 @@ class Inputs:
         return directory_digest(plugins / "modules", plugins / "module_utils")
 
     def _package_tasks(self) -> str:
-        """Return the digest of our tasks that install packages in both kinds of container."""
-        return directory_digest(self.collection / "roles" / "rootfs" / "tasks")
+        """Return the digest of our tasks of every stack in both kinds of container."""
+        own = self.collection / "roles" / "rootfs"
+        return directory_digest(own / "tasks", own / "files")
 
     def _role(self, entry_point: str) -> str:
         others = {f"{name}.yml" for name in ENTRY_POINTS if name != entry_point}

@@ -85,21 +85,35 @@ def role_digest(
 
     ``search`` are the directories that hold roles; ``without`` is asked of ``role`` alone.
     """
+    digests = [
+        directory_digest(at, without=_left_out(without if at == role else lambda _: False))
+        for at in role_closure(role, search, without)
+    ]
+    return stage_key("role", {"digests": sorted(digests)})
+
+
+def role_closure(
+    role: Path, search: Iterable[Path], without: Callable[[str], bool] = lambda _: False
+) -> tuple[Path, ...]:
+    """Return a role and the roles that it depends on or includes by a name that is written out.
+
+    The arguments are those of ``role_digest``.
+    """
     places = tuple(search)
-    todo, done = [role], dict[str, str]()
+    todo, done = [role], dict[Path, None]()
     while todo:
         at = todo.pop()
-        if str(at) in done:
+        if at in done:
             continue
+        done[at] = None
         left_out = _left_out(without if at == role else lambda _: False)
-        done[str(at)] = directory_digest(at, without=left_out)
         todo += [
             place / name
             for name in (*_dependencies(at), *_inclusions(at, left_out))
             for place in (*places, at.parent)
             if (place / name).is_dir()
         ]
-    return stage_key("role", {"digests": sorted(done.values())})
+    return tuple(done)
 
 
 def _left_out(without: Callable[[str], bool]) -> Callable[[str], bool]:

@@ -14,7 +14,7 @@ from rootfs_ansible.errors import InputError
 LAYERS = ("runtime", "system", "dependencies", "app")
 """The production hierarchy, lowest first: what changes least often is lowest."""
 
-_STAGES = ("runtime", "compile")
+_STAGES = ("runtime", "system", "compile")
 _KEYS = {
     "name",
     "marks",
@@ -23,6 +23,7 @@ _KEYS = {
     "outputs",
     "prune",
     "companions",
+    "inventory_only",
     "places",
 }
 
@@ -50,10 +51,16 @@ class Stack:
     companions: list[dict[str, Any]]
     environment: dict[str, str]
     places: tuple[str, ...]
+    inventory_only: tuple[str, ...]
 
     def has(self, entry_point: str) -> bool:
         """Say whether the role has an (optional) entry point."""
         return (self.directory / "tasks" / f"{entry_point}.yml").is_file()
+
+    @property
+    def compiles(self) -> bool:
+        """Whether apps of the stack are compiled; others are what is staged for them."""
+        return self.has("compile")
 
     def marked(self, directory: Path) -> tuple[Path, ...]:
         """Return the files of ``directory`` that mark a project of this stack."""
@@ -136,7 +143,7 @@ def _parse(path: Path, role: str) -> Stack:
     problems = [f"{key}: no such key" for key in sorted(set(data) - _KEYS, key=str)]
     if not isinstance(data.get("name"), str):
         problems.append("name: expected a string")
-    for key in ("marks", "ignore", "places"):
+    for key in ("marks", "ignore", "places", "inventory_only"):
         if not _is_list_of(data.get(key, []), str):
             problems.append(f"{key}: expected a list of strings")
     for key in ("prune", "companions"):
@@ -147,7 +154,7 @@ def _parse(path: Path, role: str) -> Stack:
         problems.append("environment: expected a mapping")
     outputs = data.get("outputs", {})
     if not isinstance(outputs, dict) or not set(outputs) <= set(_STAGES):
-        problems.append(f"outputs: expected a mapping with {' and '.join(_STAGES)}")
+        problems.append(f"outputs: expected a mapping with {', '.join(_STAGES)}")
     elif not all(_is_list_of(value, dict) for value in outputs.values()):
         problems.append("outputs: expected a list of mappings for each stage")
     if problems:
@@ -163,6 +170,7 @@ def _parse(path: Path, role: str) -> Stack:
         companions=data.get("companions", []),
         environment={str(name): str(value) for name, value in environment.items()},
         places=tuple(data.get("places", [])),
+        inventory_only=tuple(data.get("inventory_only", [])),
     )
 
 

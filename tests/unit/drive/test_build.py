@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from builds import StandIn, harvested, make_build
+from builds import TREE, StandIn, harvested, make_build
+from exports import export
 
 from rootfs_ansible.drive import build as module
 from rootfs_ansible.errors import EngineError, InputError, LinkError
 from rootfs_ansible.model.image import Image
-from rootfs_ansible.model.plan import Plan
+from rootfs_ansible.model.plan import Plan, Role, Roles
 from rootfs_ansible.pack.image import pack
 
 
@@ -167,3 +168,70 @@ def test_what_a_stack_says_is_started_is_in_the_image(
         return
     with pytest.raises(LinkError, match="the image starts /app/gone, which is not in it"):
         build.pack(plan, {})
+
+
+ROLES = Roles((Role("site", "/srv/roles/site"),), "digest")
+
+
+def staged(tmp_path: Path, **options: object) -> module.Build:
+    """Return the build of an app whose stack compiles nothing."""
+    build = make_build(tmp_path, **options)
+    (build.inputs.stack.directory / "tasks" / "compile.yml").unlink()
+    return build
+
+
+def test_a_stack_that_compiles_nothing_has_no_build_hierarchy(tmp_path: Path) -> None:
+    build = staged(tmp_path)
+    plan = build.plan_stages(build.plan(ROLES), {})
+    assert [stage.name for stage in plan.stages if stage.run] == ["root_image", "runtime", "system"]
+    assert not any(plan.stage(name).key for name in module.COMPILING)
+    assert Plan.from_json(plan.to_json()) == plan
+
+
+def test_what_roles_make_is_an_image(tmp_path: Path) -> None:
+    build = staged(tmp_path)
+    plan = build.plan_stages(build.plan(ROLES), {})
+    tree = {"runtime": TREE["runtime"], "system": "app /srv dir 0755\napp /srv/page file 0644 x"}
+    for stage, text in tree.items():
+        exported = export(tmp_path / stage, text, epoch=0)
+        build.keep(plan.stage(stage).key, exported.fragment, exported.directory, {})
+    image = build.pack(plan, {})
+    assert [layer.name for layer in image.layers if layer.digest] == ["runtime", "app"]
+    # Nothing makes the directory of the sources.
+    assert image.config.working_directory == "/"
+
+
+def test_packages_are_shared_and_what_roles_wrote_over_them_is_the_apps(tmp_path: Path) -> None:
+    build = staged(
+        tmp_path,
+        rootfs_outputs=[
+            {"package": "nginx"},
+            {"path": "/etc/nginx/nginx.conf"},
+            {"package": "own", "layer": "app"},
+        ],
+        rootfs_volumes=["/data"],
+    )
+    plan = build.plan_stages(build.plan(ROLES), {})
+    exported = export(tmp_path / "runtime", TREE["runtime"], epoch=0)
+    build.keep(plan.stage("runtime").key, exported.fragment, exported.directory, {})
+    request = build.request(plan, "system", [], {})
+    assert request.layers == ("system", "dependencies", "app")
+    assert [
+        (output.layer, output.directory or output.path or output.package)
+        for output in request.outputs
+    ] == [
+        ("app", "/data"),
+        ("app", "/etc/nginx/nginx.conf"),
+        ("system", "nginx"),
+        ("app", "own"),
+    ]
+
+
+def test_sources_decide_what_roles_make_where_nothing_else_reads_them(tmp_path: Path) -> None:
+    build = staged(tmp_path)
+    (build.directory / "page").write_text("one")
+    before = build.plan_stages(build.plan(ROLES), {})
+    (build.directory / "page").write_text("two")
+    after = build.plan_stages(build.plan(ROLES), {})
+    assert before.stage("system").key != after.stage("system").key
+    assert before.stage("runtime") == after.stage("runtime")

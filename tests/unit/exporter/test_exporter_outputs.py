@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from trees import exported, output, package, plant
+from trees import Exported, exported, output, package, plant
 
 from rootfs_ansible.errors import ClosureError, InputError
 from rootfs_ansible.model.request import Prune
@@ -286,14 +286,40 @@ def test_accounts(root: Path) -> None:
     found = exported(root, output(accounts=("web", "root", "old")))
     assert (found.paths, found.omitted) == ({"/etc/group": "app", "/etc/passwd": "app"}, {})
     assert found.tree()[0] == "/etc dir 0755"
+    assert _text(found, "etc/passwd") == (
+        "root:x:0:0:root:/root:/bin/bash\nold:x:5:5:::\nweb:x:900:901::/srv:/bin/sh\n"
+    )
+    assert _text(found, "etc/group") == "root:x:0:\nold:x:5:\nwebs:x:901:web,old\n"
+
+
+def _text(found: Exported, name: str) -> str:
     with tarfile.open(found.directory / "app.tar") as tar:
-        passwd, group = (tar.extractfile(f"etc/{name}") for name in ("passwd", "group"))
-        assert passwd is not None
-        assert group is not None
-        assert passwd.read().decode() == (
-            "root:x:0:0:root:/root:/bin/bash\nold:x:5:5:::\nweb:x:900:901::/srv:/bin/sh\n"
-        )
-        assert group.read().decode() == "root:x:0:\nold:x:5:\nwebs:x:901:web,old\n"
+        stream = tar.extractfile(name)
+        assert stream is not None
+        return stream.read().decode()
+
+
+def test_accounts_that_own_what_is_declared_come_along(root: Path) -> None:
+    """Once and in one place, whoever declares accounts, and whatever directory is declared."""
+    plant(
+        root,
+        r"""
+        /etc/passwd root:x:0:0:::\napp:x:65532:65532:::\nweb:x:900:901:::\nold:x:5:5:::\n
+        /etc/group root:x:0:\napp:x:65532:\nwebs:x:901:\nlogs:x:7:web,old\nold:x:5:\n
+        /etc/site.conf
+        """,
+    )
+    found = exported(
+        root,
+        "/etc/site.conf",
+        "/etc",
+        output(accounts=("root",), by="stack"),
+        output(directory="/srv", uid=900, gid=7, mode=0o750),
+        output(accounts=("app",)),
+    )
+    assert _text(found, "etc/passwd") == "root:x:0:0:::\nweb:x:900:901:::\napp:x:65532:65532:::\n"
+    assert _text(found, "etc/group") == "root:x:0:\nlogs:x:7:web\nwebs:x:901:\napp:x:65532:\n"
+    assert found.why("/etc/passwd") == {"stack -declared-> root"}
 
 
 def test_accounts_of_a_lower_layer_cannot_change(root: Path) -> None:
@@ -541,6 +567,25 @@ class TestWhatAPackageNeeds:
             "/usr/share/tool-data/file",
         ]
         assert found.why("/usr/share/deep/file") == {"test -declared-> tool"}
+
+    def test_comes_as_a_whole_on_request(self, tool: Path) -> None:
+        """But for what every system has, and what only installs packages."""
+        found = exported(tool, output(package="tool", dependencies=True))
+        assert [path for path in found.paths if path.startswith("/usr/")] == [
+            "/usr/lib/libother.so.2",
+            "/usr/lib/libtool.so.1",
+            "/usr/share/cron/file",
+            "/usr/share/deep/file",
+            "/usr/share/drivers/file",
+            "/usr/share/fonts/file",
+            "/usr/share/tool/file",
+            "/usr/share/tool-core/file",
+            "/usr/share/tool-data/file",
+        ]
+
+    def test_is_asked_of_a_package_alone(self) -> None:
+        with pytest.raises(InputError, match="which only a package has"):
+            output("/srv", dependencies=True)
 
     def test_can_be_left_out(self, tool: Path) -> None:
         found = exported(tool, output(package="tool", excluding=("/usr/share/fonts",)))

@@ -24,6 +24,7 @@ OPTIONS: dict[str, Any] = {
     "rootfs_outputs": [],
     "rootfs_packages": [],
     "rootfs_prefix": "/app",
+    "rootfs_roles": [],
     "rootfs_secrets": {"npm": "/home/one/.npmrc"},
     "rootfs_store": "/home/one/store",
     "stack_zig_flags": "-O2",
@@ -92,6 +93,8 @@ def changed(before: dict[str, str], after: dict[str, str]) -> set[str]:
         ("stack_zig_flags", "-O3", {"compile", "image"}),
         ("rootfs_build_packages", ["libcairo2-dev"], {"compile", "image"}),
         ("rootfs_packages", ["git"], {"system", "image"}),
+        # By what they hold: a digest, which the system stage has as well.
+        ("rootfs_roles", ["site"], {"image"}),
         ("rootfs_command", ["/app/shop"], {"compile", "image"}),
         ("rootfs_init", False, {"image"}),
         ("rootfs_epoch", 1, {"runtime", "compile", "system", "image"}),
@@ -115,6 +118,21 @@ def test_sources_decide_the_compile_and_the_image(inputs: Inputs) -> None:
 
 def test_needs_decide_the_system_layer(inputs: Inputs) -> None:
     assert changed(keys(inputs), keys(inputs, needs=("libcairo2",))) == {"system"}
+
+
+def test_roles_decide_the_system_layer_and_the_image(inputs: Inputs) -> None:
+    assert inputs.system("", (), "digest") != inputs.system("", (), "another")
+    assert inputs.image("sources", "digest") != inputs.image("sources", "another")
+
+
+def test_where_nothing_is_compiled_the_system_stage_knows_the_app(inputs: Inputs) -> None:
+    other = replace(inputs, options={**OPTIONS, "rootfs_prefix": "/srv"})
+    labelled = replace(inputs, options={**OPTIONS, "rootfs_labels": {"commit": "one"}})
+    (inputs.stack.directory / "tasks" / "compile.yml").unlink()
+    assert changed(keys(inputs), keys(other)) == {"runtime", "compile", "system", "image"}
+    assert inputs.system("", ()) == labelled.system("", ())
+    flags = replace(inputs, options={**OPTIONS, "stack_zig_flags": "-O3"})
+    assert inputs.system("", ()) != flags.system("", ())
 
 
 @pytest.mark.parametrize(

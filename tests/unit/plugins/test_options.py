@@ -99,6 +99,10 @@ def test_an_app_says_nothing_of_the_controller(role: RoleOptions, tmp_path: Path
         app_file(tmp_path, role.options)
     assert raised.value.details == ("root_image_mirror", "rootfs_output", "rootfs_secrets")
     assert "inventory" in raised.value.hint
+    (tmp_path / "rootfs.yml").write_text("rootfs_roles: [anything]\nshop_port: 81\n")
+    with pytest.raises(InputError) as raised:
+        app_file(tmp_path, role.options, ["shop_port"])
+    assert raised.value.details == ("rootfs_roles", "shop_port")
 
 
 def test_roles_are_told_what_the_app_itself_decides(

@@ -1,0 +1,71 @@
+"""The roles that an app has applied to its staging container, as its variables say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleError
+from ansible.template import Templar
+from ansible.utils.collection_loader._collection_finder import _get_collection_role_path
+from ansible_collections.rootfs.builder.plugins.plugin_utils.options import role_directories
+
+from rootfs_ansible.drive.build import Build
+from rootfs_ansible.model.plan import Roles
+from rootfs_ansible.plan.roles import SOURCES, find_roles, roles_of
+
+_OF_THE_RUN = {
+    "app",
+    "environment",
+    "groups",
+    "hostvars",
+    "inventory_dir",
+    "inventory_file",
+    "omit",
+    "play_hosts",
+    "playbook_dir",
+    "role_name",
+    "role_names",
+    "role_path",
+    "vars",
+}
+"""What Ansible itself sets: where things are, and what else is built, decides nothing."""
+
+
+def roles_of_app(build: Build, task_vars: Mapping[str, Any], templar: Templar) -> Roles:
+    """Return the roles of ``rootfs_roles``: the app's own (in its directory ``roles``), the
+    team's, or a collection's; and the digest of what decides their result.
+
+    Raises ``InputError`` for a role that is nowhere.
+    """
+    own = build.directory / "roles"
+    places = tuple(place for place, _ in role_directories(task_vars))
+    searches = (own, *places) if own.is_dir() else places
+    found = find_roles(build.inputs.options["rootfs_roles"], searches, _in_collection)
+    options = build.inputs.of_roles()
+    given = {
+        **{
+            name: value
+            for name, value in task_vars.items()
+            if name not in _OF_THE_RUN and not name.startswith(("ansible_", "rootfs_"))
+        },
+        **options,
+        SOURCES: "",
+    }
+    view = templar.copy_with_new_env(available_variables={**task_vars, **options})
+
+    def value(name: str) -> object:
+        try:
+            return view.template(given[name])
+        except AnsibleError:
+            # It refers to what only the run knows (facts, defaults of a role): it counts as it is
+            # written, with the variables that it names.
+            return str(given[name])
+
+    return roles_of(found, searches, given, value)
+
+
+def _in_collection(name: str) -> Path | None:
+    found = _get_collection_role_path(name)
+    return Path(found[1]) if found else None

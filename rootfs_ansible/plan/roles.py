@@ -1,0 +1,104 @@
+"""The roles that an app has applied to its staging container, and what decides their result."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from rootfs_ansible.errors import InputError
+from rootfs_ansible.model.plan import Role, Roles
+from rootfs_ansible.plan.key import role_closure, role_digest, stage_key
+
+SOURCES = "rootfs_app_dir"
+"""The variable by which a role reaches the app's files: one that names it reads them."""
+
+_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_ANY_VARIABLE = re.compile(
+    r"\bvars\s*[\[|]|\b(?:lookup|query|q)\(\s*['\"](?:ansible\.builtin\.)?(?:vars|varnames)\b"
+)
+"""How a role reads variables whose names it makes up."""
+_WITHOUT_TEMPLATES = {"files", "library", "module_utils", "molecule", "tests"}
+
+
+def find_roles(
+    names: Iterable[str], places: Iterable[Path], in_collection: Callable[[str], Path | None]
+) -> tuple[Role, ...]:
+    """Return the roles ``names``: the first of the name among ``places``, directories of roles.
+
+    A name with dots (``namespace.collection.role``) is asked of ``in_collection`` first. Raises
+    ``InputError`` with every name that there is no role of.
+    """
+    searched = tuple(places)
+    found, missing = [], []
+    for name in names:
+        inside = in_collection(name) if name.count(".") >= 2 else None
+        here = (place / name for place in searched)
+        path = inside or next((path for path in here if path.is_dir()), None)
+        if path is None:
+            missing.append(name)
+        else:
+            found.append(Role(name, str(path)))
+    if missing:
+        raise InputError(
+            f"there is no role {', '.join(missing)}",
+            where="rootfs_roles",
+            details=[f"looked for in {place}" for place in searched],
+            hint="put it there, or install it (ansible-galaxy role install, or a collection)",
+        )
+    return tuple(found)
+
+
+def roles_of(
+    roles: tuple[Role, ...],
+    searches: tuple[Path, ...],
+    given: Mapping[str, Any],
+    value: Callable[[str], object],
+) -> Roles:
+    """Return ``roles`` with the digest of what decides their result: their files, those of the
+    roles that they depend on or include, and the variables that these name.
+
+    ``given`` are the variables of the host as they are written, ``value`` what one of them is.
+    """
+    if not roles:
+        return Roles()
+    paths = [Path(role.path) for role in roles]
+    texts = [text for path in paths for text in _texts(path, searches)]
+    words = {word for text in texts for word in _WORD.findall(text)}
+    if any(_ANY_VARIABLE.search(text) for text in texts):
+        words |= set(given)
+    decisive = _reached(words, given)
+    return Roles(
+        roles,
+        stage_key(
+            "roles",
+            {
+                "roles": [role_digest(path, searches) for path in paths],
+                "variables": {name: value(name) for name in sorted(decisive - {SOURCES})},
+            },
+        ),
+        reads_sources=SOURCES in decisive,
+    )
+
+
+def _reached(words: set[str], given: Mapping[str, Any]) -> set[str]:
+    """Return the variables that ``words`` name, and those that their values name in turn."""
+    found: set[str] = set()
+    waiting = sorted(words & set(given))
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += set(_WORD.findall(str(given[name]))) & set(given)
+    return found
+
+
+def _texts(role: Path, searches: tuple[Path, ...]) -> list[str]:
+    """Return the files of a role, and of the roles that come with it, that may name variables."""
+    return [
+        path.read_text(encoding="utf-8", errors="replace")
+        for directory in role_closure(role, searches)
+        for path in sorted(directory.rglob("*"))
+        if path.is_file() and path.relative_to(directory).parts[0] not in _WITHOUT_TEMPLATES
+    ]

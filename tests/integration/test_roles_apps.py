@@ -1,0 +1,356 @@
+"""Images of what roles make: services of the examples, roles of every kind, and how others fail."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import CHECKOUT, Commands
+
+pytestmark = pytest.mark.engine
+
+PSQL = ("/usr/lib/postgresql/17/bin/psql", "-h", "/tmp", "-U", "postgres", "-tAc")
+
+# A role as teams have them: accounts, become, templates, handlers, and services that systemd keeps.
+TEAM = {
+    "roles/team/tasks/main.yml": """\
+- name: Create the account
+  ansible.builtin.user: {name: team, uid: 3000, shell: /usr/sbin/nologin, create_home: false}
+- name: Make its place
+  ansible.builtin.file: {path: /srv/team, state: directory, owner: team, mode: "0755"}
+- name: Make a place that a group writes
+  ansible.builtin.file:
+    {path: /srv/team/spool, state: directory, owner: team, group: mail, mode: "2770"}
+- name: Write who is at work
+  ansible.builtin.shell: umask 027 && id -un > /srv/team/whoami
+  become: true
+  become_user: team
+- name: Configure
+  ansible.builtin.template:
+    {src: team.conf.j2, dest: /srv/team/team.conf, mode: "0600", owner: team}
+  notify: Reload the team
+- name: Copy what comes with the app
+  ansible.builtin.copy:
+    {src: "{{ rootfs_app_dir }}/notes.txt", dest: /srv/team/notes.txt, mode: "0644"}
+- name: Install a unit
+  ansible.builtin.copy:
+    content: "[Service]\\nExecStart=/bin/true\\n"
+    dest: /etc/systemd/system/team.service
+    mode: "0644"
+- name: Have the unit started
+  ansible.builtin.systemd_service: {name: team, enabled: true, state: started, daemon_reload: true}
+""",
+    "roles/team/handlers/main.yml": """\
+- name: Reload the team
+  ansible.builtin.copy: {content: reloaded, dest: /srv/team/reloaded, mode: "0644"}
+""",
+    "roles/team/templates/team.conf.j2": (
+        "{{ team_word }} on {{ ansible_facts['distribution_release'] }},"
+        " {{ ansible_facts['service_mgr'] }}\n"
+    ),
+    "roles/team/meta/main.yml": "dependencies: [tool]\n",
+    "roles/tool/tasks/main.yml": "- ansible.builtin.apt: {name: [jq, git], state: present}\n",
+    "notes.txt": "grüße\n",
+}
+OUTPUTS: list[dict[str, Any]] = [
+    {"path": "/srv/team"},
+    {"path": "/etc/systemd/system/**"},
+    {"package": "jq"},
+]
+FAILING: Mapping[str, tuple[str, dict[str, Any]]] = {
+    "roles-broken": (
+        "- name: Begin\n  ansible.builtin.apt: {name: jq}\n"
+        "- name: Fail halfway\n  ansible.builtin.command: /bin/false\n",
+        {},
+    ),
+    "roles-handler": (
+        "- name: Begin\n  ansible.builtin.command: /bin/true\n  notify: Restart what is nowhere\n",
+        {},
+    ),
+    "roles-nothing": (
+        "- name: Begin\n"
+        "  ansible.builtin.file: {path: /srv/made, state: directory, mode: '0755'}\n",
+        {"rootfs_outputs": [{"path": "/srv/made"}, {"path": "/srv/never/*"}, {"package": "nginx"}]},
+    ),
+    "roles-unit": (
+        "- name: Start what is nowhere\n"
+        "  ansible.builtin.service: {name: nowhere, state: started}\n",
+        {},
+    ),
+    "roles-idle": (
+        "- name: Begin\n  ansible.builtin.command: /bin/true\n",
+        {"rootfs_outputs": [], "rootfs_command": []},
+    ),
+    "roles-unknown": ("[]", {"rootfs_roles": ["role", "geerlingguy.nginx"]}),
+}
+HANDLER = """\
+- name: Restart what is nowhere
+  ansible.builtin.systemd_service: {name: nowhere, state: restarted}
+"""
+
+
+@dataclass(frozen=True)
+class Built:
+    """The plain rootfs of the team's app, and what the playbook printed."""
+
+    directory: Path
+    output: str
+
+    @property
+    def inventory(self) -> Path:
+        return self.directory / "inventory.json"
+
+    @property
+    def rootfs(self) -> Path:
+        return self.directory / "rootfs"
+
+    def message(self, name: str) -> str:
+        """The message of the error of one app."""
+        found = re.search(rf"^fatal: \[{name}\]: FAILED! => ({{.*}})$", self.output, re.MULTILINE)
+        assert found, self.output
+        return str(json.loads(found[1])["msg"])
+
+
+def write(directory: Path, files: Mapping[str, str]) -> None:
+    for name, text in files.items():
+        path = directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+@pytest.fixture(scope="module")
+def built(commands: Commands, tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """The examples, an app of a team's roles, and those that fail: one run of the playbook."""
+    directory = tmp_path_factory.mktemp("roles")
+    write(directory / "team", TEAM)
+    apps: dict[str, dict[str, Any]] = {
+        "team": {
+            "rootfs_app_dir": str(directory / "team"),
+            "rootfs_roles": ["team"],
+            "rootfs_outputs": OUTPUTS,
+            "rootfs_command": ["/usr/bin/jq", "--version"],
+            "rootfs_image_name": "test-team",
+            "rootfs_format": ["dir"],
+            "rootfs_output": str(directory / "rootfs"),
+            "team_word": "ready",
+        }
+    }
+    for name, (tasks, options) in FAILING.items():
+        files = {"roles/role/tasks/main.yml": tasks, "roles/role/handlers/main.yml": HANDLER}
+        write(directory / name, files)
+        apps[name] = {
+            "rootfs_app_dir": str(directory / name),
+            "rootfs_roles": ["role"],
+            "rootfs_command": ["/usr/bin/tini"],
+            **options,
+        }
+    for options in apps.values():
+        options["rootfs_stack"] = "roles"
+    inventory = directory / "inventory.json"
+    inventory.write_text(json.dumps({"apps": {"hosts": apps}}))
+    ended = commands.playbook("-i", str(inventory), "-i", "inventory", "--limit", ",".join(
+        [*apps, "nginx-site", "postgresql", "redis"]))  # fmt: skip
+    assert ended.returncode != 0, ended.stdout
+    return Built(directory, ended.stdout + ended.stderr)
+
+
+@contextmanager
+def running(commands: Commands, image: str, *options: str) -> Iterator[str]:
+    """Run an image as production would, and give its container's name."""
+    name = f"test-{image.partition(':')[0]}-{time.monotonic_ns()}"
+    docker(
+        commands, "run", "--detach", "--name", name, "--read-only", "--cap-drop", "ALL",
+        "--security-opt", "no-new-privileges", "--tmpfs", "/tmp", *options, image,
+    )  # fmt: skip
+    try:
+        yield name
+    finally:
+        docker(commands, "rm", "--force", "--volumes", name)
+
+
+def docker(commands: Commands, *words: str) -> str:
+    ended = subprocess.run(
+        ["docker", *words], env=commands.environment({}), capture_output=True, text=True
+    )
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout
+
+
+def until(commands: Commands, *words: str) -> str:
+    """Run a command in a container until it succeeds."""
+    for _ in range(100):
+        ended = subprocess.run(
+            ["docker", *words], env=commands.environment({}), capture_output=True, text=True
+        )
+        if ended.returncode == 0:
+            return ended.stdout
+        time.sleep(0.2)
+    raise AssertionError(ended.stdout + ended.stderr)
+
+
+def programs(commands: Commands, image: str) -> set[str]:
+    """Return the names of all programs of an image."""
+    name = docker(commands, "create", image).strip()
+    try:
+        listing = subprocess.run(
+            f"docker export {name} | tar --list", shell=True, check=True,
+            env=commands.environment({}), capture_output=True, text=True,
+        ).stdout  # fmt: skip
+    finally:
+        docker(commands, "rm", name)
+    return {Path(line).name for line in listing.split() if re.search(r"/s?bin/[^/]+$", line)}
+
+
+def test_nginx_serves_a_site(built: Built, commands: Commands) -> None:
+    assert "image   nginx-site:latest" in built.output
+    with running(commands, "nginx-site:latest", "-p", "127.0.0.1::8080") as name:
+        port = docker(commands, "port", name, "8080").split()[0]
+        fetch = ["curl", "--silent", "--fail", "--retry", "20", "--retry-all-errors",
+                 "--retry-delay", "1"]  # fmt: skip
+        page = subprocess.check_output([*fetch, f"http://{port}/"], text=True)
+        assert "日本語" in page
+        assert subprocess.check_output([*fetch, f"http://{port}/greeting"], text=True) == "Goddag\n"
+        workers = docker(commands, "top", name)
+        assert workers.count("nginx: worker process") == 2
+    assert programs(commands, "nginx-site:latest") == {"nginx", "tini"}
+
+
+def test_redis_keeps_what_it_is_told(built: Built, commands: Commands) -> None:
+    assert "image   redis:latest" in built.output
+    volume = f"test-redis-{time.monotonic_ns()}"
+    try:
+        for wanted in ("OK", "naïve"):
+            with running(commands, "redis:latest", "-v", f"{volume}:/data") as name:
+                until(commands, "exec", name, "redis-cli", "ping")
+                words = ("set", "word", "naïve") if wanted == "OK" else ("get", "word")
+                assert docker(commands, "exec", name, "redis-cli", *words).strip() == wanted
+                docker(commands, "stop", name)
+    finally:
+        docker(commands, "volume", "rm", "--force", volume)
+
+
+def test_postgresql_makes_its_cluster_in_the_clean_rootfs(built: Built, commands: Commands) -> None:
+    assert "image   postgresql:latest" in built.output
+    with running(commands, "postgresql:latest") as name:
+        until(commands, "exec", name, *PSQL, "select 1")
+        query = (
+            "select upper('ærlig'), to_char('2026-07-01 12:00Z'::timestamptz"
+            " at time zone 'Asia/Kathmandu', 'HH24:MI')"
+        )
+        assert docker(commands, "exec", name, *PSQL, query) == "ÆRLIG|17:45\n"
+        docker(commands, "exec", name, *PSQL, "create extension pg_trgm")
+        similar = docker(commands, "exec", name, *PSQL, "select similarity('word', 'two words')")
+        assert float(similar) > 0.3
+        docker(commands, "stop", name)
+        assert "database system is shut down" in docker(commands, "logs", name) + str(
+            subprocess.run(
+                ["docker", "logs", name],
+                env=commands.environment({}),
+                capture_output=True,
+                text=True,
+            ).stderr
+        )
+
+
+def test_what_a_role_makes_keeps_its_owner_and_mode(built: Built) -> None:
+    found = {
+        path.name: (f"{path.stat().st_mode & 0o7777:04o}", path.stat().st_uid, path.stat().st_gid)
+        for path in (built.rootfs / "srv/team").iterdir()
+    }
+    assert found == {
+        "notes.txt": ("0644", 0, 0),
+        "reloaded": ("0644", 0, 0),
+        "spool": ("2770", 3000, 8),
+        "team.conf": ("0600", 3000, 0),
+        "whoami": ("0640", 3000, 3000),
+    }
+    assert (built.rootfs / "srv/team/notes.txt").read_text() == "grüße\n"
+    assert (built.rootfs / "srv/team/whoami").read_text() == "team\n"
+
+
+def test_a_role_finds_facts_and_a_systemd_that_starts_nothing(built: Built) -> None:
+    assert (built.rootfs / "srv/team/team.conf").read_text() == "ready on trixie, systemd\n"
+    link = built.rootfs / "etc/systemd/system/multi-user.target.wants/team.service"
+    assert link.is_symlink()
+    assert "no service is started at a build, as roles asked: team.service" in built.output
+    assert not [path for path in built.rootfs.rglob("systemctl*") if path.is_file()]
+
+
+def test_the_accounts_of_what_is_shipped_are_there_and_no_others(built: Built) -> None:
+    def names(file: str) -> list[str]:
+        return [line.split(":")[0] for line in (built.rootfs / "etc" / file).read_text().split()]
+
+    assert names("passwd") == ["root", "team", "app"]
+    assert names("group") == ["root", "mail", "team", "app"]
+
+
+def test_only_what_outputs_name_is_shipped(built: Built, commands: Commands) -> None:
+    """The role that it depends on installed git as well."""
+    assert docker(commands, "run", "--rm", "test-team:latest").startswith("jq-")
+    assert programs(commands, "test-team:latest") == {"jq", "tini"}
+
+
+def test_a_variable_that_a_role_names_makes_it_run_again(built: Built, commands: Commands) -> None:
+    words = ("-i", str(built.inventory), "--limit", "team")
+    told = {
+        change: commands.playbook(*words, "-e", change, "--check").stdout
+        for change in ("team_unheard=1", "team_word=other")
+    }
+    assert "test-team:latest is in the store" in told["team_unheard=1"]
+    assert re.search(r"runtime +is there\n +system +to run", told["team_word=other"])
+
+
+def test_a_file_that_roles_read_makes_them_run_again(built: Built, commands: Commands) -> None:
+    notes = built.directory / "team" / "notes.txt"
+    notes.write_text("other\n")
+    told = commands.playbook("-i", str(built.inventory), "--limit", "team", "--check").stdout
+    notes.write_text(TEAM["notes.txt"])
+    assert re.search(r"system +to run", told)
+
+
+@pytest.mark.parametrize(
+    ("app", "told"),
+    [
+        ("roles-broken", ["non-zero return code"]),
+        ("roles-handler", ["Could not find the requested service nowhere"]),
+        ("roles-nothing", [
+            "something that must be shipped is nowhere in the tree",
+            "/srv/never/* matches nothing (declared by roles-nothing, layer app)",
+            "package nginx is not installed (declared by roles-nothing, layer system)",
+        ]),
+        ("roles-unit", ["Could not find the requested service nowhere"]),
+        ("roles-idle", ["nothing says what the image runs", "rootfs_command"]),
+        ("roles-unknown", [
+            "rootfs_roles: there is no role geerlingguy.nginx",
+            "ansible-galaxy role install",
+        ]),
+    ],
+)  # fmt: skip
+def test_a_failure_says_what_and_where(built: Built, app: str, told: list[str]) -> None:
+    message = built.message(app)
+    for part in told:
+        assert part in message
+    assert f"image   {app}:latest" not in built.output
+
+
+def test_nothing_is_left_behind(built: Built, commands: Commands) -> None:
+    names = docker(commands, "ps", "--all", "--format", "{{.Names}}")
+    assert not [name for name in names.split() if re.search(r"-(team|roles-\w+)-", name)]
+    assert built.output
+
+
+def test_an_app_cannot_have_roles_applied_by_itself(commands: Commands, tmp_path: Path) -> None:
+    """Roles run on the controller in part: who may say which is who writes the inventory."""
+    write(tmp_path / "shop", {**TEAM, "rootfs.yml": "rootfs_stack: roles\nrootfs_roles: [team]\n"})
+    ended = commands.run("rootfs-ansible", "build", tmp_path / "shop", cwd=CHECKOUT)
+    assert ended.returncode == 1
+    assert "an app cannot say this of itself" in ended.stderr
+    assert "rootfs_roles" in ended.stderr
