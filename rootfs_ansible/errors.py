@@ -83,6 +83,15 @@ class BuildError(RootfsError):
     """A playbook run ended without an image."""
 
 
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """Return what a message adds where ``name`` is nearly one that is known, or nothing."""
+    # Imported here: the exporter runs where Python lacks it.
+    import difflib
+
+    near = difflib.get_close_matches(name, sorted(known), 1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
 def of_system(error: OSError) -> RootfsError:
     """Return what the system refused as an error that a user can act on."""
     place = "" if error.filename is None else str(error.filename)

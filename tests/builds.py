@@ -85,7 +85,8 @@ def make_build(
     role = base / "roles" / "stack_zig"
     for part in ("meta", "tasks"):
         (role / part).mkdir(parents=True, exist_ok=True)
-    (role / "tasks" / "compile.yml").touch()
+    for entry in ("runtime", "compile"):
+        (role / "tasks" / f"{entry}.yml").touch()
     (role / "meta" / "stack.yml").write_text("name: zig\nmarks: [build.zig]\n")
     app = base / name
     app.mkdir(exist_ok=True)
@@ -98,7 +99,7 @@ def make_build(
         stack=stack,
         options=chosen,
         specs={},
-        searches=(base / "roles",),
+        searches=((base / "roles", ""),),
         root_role=base / "roles" / "root_image",
         collection=base,
         code="code",

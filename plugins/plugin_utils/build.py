@@ -54,7 +54,7 @@ def build_of(task_vars: Mapping[str, Any], templar: Templar, loader: DataLoader)
         stack=stack,
         options=options,
         specs={entry: tuple(spec) for entry, spec in stack_role.specs.items()},
-        searches=tuple(place for place, _ in places),
+        searches=places,
         root_role=own / "root_image",
         collection=COLLECTION,
         code=directory_digest(PACKAGE, COLLECTION / "plugins", COLLECTION / "playbooks" / "parts"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,9 @@ from ansible import constants
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
+from ansible.utils.collection_loader import AnsibleCollectionConfig
 
-from rootfs_ansible.errors import InputError
+from rootfs_ansible.errors import InputError, suggestion
 
 COLLECTION = Path(__file__).resolve().parents[2]
 APP_FILE = "rootfs.yml"
@@ -63,12 +63,27 @@ of roles do, in part), names images in the engine, or is shared with other apps.
 
 
 def role_directories(task_vars: Mapping[str, Any]) -> tuple[tuple[Path, str], ...]:
-    """Return the directories that hold roles, a team's first, each with its names' prefix."""
+    """Return the directories that hold roles, as Ansible looks for them, each with the prefix of
+    its roles' names: the roles path, whose roles have none, then every collection that is there.
+
+    The playbook's own directory is the last place of the roles path, as it is for Ansible.
+    """
     own = COLLECTION / "roles"
-    places = [Path(str(task_vars.get("playbook_dir", "."))) / "roles"]
-    places += [Path(place) for place in constants.DEFAULT_ROLES_PATH]
-    found = [(place, "") for place in places if place.is_dir() and place.resolve() != own]
-    return (*found, (own, "rootfs.builder."))
+    playbook = Path(str(task_vars.get("playbook_dir", ".")))
+    places: dict[Path, Path] = {}
+    for place in (playbook / "roles", *map(Path, constants.DEFAULT_ROLES_PATH), playbook):
+        if place.is_dir() and place.resolve() != own:
+            places.setdefault(place.resolve(), place)
+    collections = {"rootfs.builder.": own}
+    for root in AnsibleCollectionConfig.collection_paths:
+        for collection in sorted(Path(root).glob("ansible_collections/*/*")):
+            # The first collection of a name hides the others.
+            name = f"{collection.parent.name}.{collection.name}."
+            collections.setdefault(name, collection / "roles")
+    return (
+        *((place, "") for place in places.values()),
+        *((roles, prefix) for prefix, roles in collections.items() if roles.is_dir()),
+    )
 
 
 def app_stack(directory: Path) -> str:
@@ -205,10 +220,8 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _refuse_unknown(names: Iterable[str], known: set[str], where: str) -> None:
-    problems = []
-    for name in sorted(set(map(str, names)) - known):
-        near = difflib.get_close_matches(name, sorted(known), 1)
-        problems.append(f"{name}; did you mean {near[0]}?" if near else name)
+    unknown = sorted(set(map(str, names)) - known)
+    problems = [name + suggestion(name, known) for name in unknown]
     if problems:
         raise InputError("there is no such option", where=where, details=problems)
 

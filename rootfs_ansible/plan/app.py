@@ -47,15 +47,16 @@ class Inputs:
 
     ``options`` are the resolved variables of the app, of its stack and of the root image;
     ``specs`` the names of those that each entry point of the stack role reads; ``searches`` the
-    directories that hold roles; ``root_role`` and ``collection`` where our own are. ``code`` is the
-    digest of all of our code that touches what is harvested; what is made once and shared (root
-    image, build image) does not know it. ``architecture`` is the engine's.
+    directories that hold roles, each with the prefix of their names; ``root_role`` and
+    ``collection`` where our own are. ``code`` is the digest of all of our code that touches what is
+    harvested; what is made once and shared (root image, build image) does not know it.
+    ``architecture`` is the engine's.
     """
 
     stack: Stack
     options: Mapping[str, Any]
     specs: Mapping[str, Sequence[str]]
-    searches: tuple[Path, ...]
+    searches: tuple[tuple[Path, str], ...]
     root_role: Path
     collection: Path
     code: str

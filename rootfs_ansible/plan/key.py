@@ -78,12 +78,15 @@ def directory_digest(*directories: Path, without: Callable[[str], bool] = lambda
 
 
 def role_digest(
-    role: Path, search: Iterable[Path], without: Callable[[str], bool] = lambda _: False
+    role: Path,
+    search: Iterable[tuple[Path, str]],
+    without: Callable[[str], bool] = lambda _: False,
 ) -> str:
     """Return the digest of a role: its files, and those of the roles that it depends on or
     includes by a name that is written out.
 
-    ``search`` are the directories that hold roles; ``without`` is asked of ``role`` alone.
+    ``search`` are the directories that hold roles, each with the prefix of its roles' names (a
+    collection's); ``without`` is asked of ``role`` alone.
     """
     digests = [
         directory_digest(at, without=_left_out(without if at == role else lambda _: False))
@@ -93,7 +96,9 @@ def role_digest(
 
 
 def role_closure(
-    role: Path, search: Iterable[Path], without: Callable[[str], bool] = lambda _: False
+    role: Path,
+    search: Iterable[tuple[Path, str]],
+    without: Callable[[str], bool] = lambda _: False,
 ) -> tuple[Path, ...]:
     """Return a role and the roles that it depends on or includes by a name that is written out.
 
@@ -107,12 +112,10 @@ def role_closure(
             continue
         done[at] = None
         left_out = _left_out(without if at == role else lambda _: False)
-        todo += [
-            place / name
-            for name in (*_dependencies(at), *_inclusions(at, left_out))
-            for place in (*places, at.parent)
-            if (place / name).is_dir()
-        ]
+        for name in (*_dependencies(at), *_inclusions(at, left_out)):
+            short = _unqualified(name)
+            found = [place for place, prefix in places if not prefix or name == prefix + short]
+            todo += [place / short for place in (*found, at.parent) if (place / short).is_dir()]
     return tuple(done)
 
 
@@ -160,7 +163,7 @@ def _dependencies(role: Path) -> tuple[str, ...]:
         item if isinstance(item, str) else item.get("role") or item.get("name") or ""
         for item in data.get("dependencies") or []
     ]
-    return tuple(_unqualified(str(name)) for name in names if name)
+    return tuple(str(name) for name in names if name)
 
 
 def _inclusions(role: Path, without: Callable[[str], bool]) -> tuple[str, ...]:
@@ -195,7 +198,7 @@ def _included(tasks: object) -> Iterator[str]:
                 match = _SHORT_NAME.search(str(value))
                 name = match[1] if match else ""
             if name and "{{" not in name:
-                yield _unqualified(name)
+                yield name
         elif word in ("block", "rescue", "always"):
             yield from _included(value)
 

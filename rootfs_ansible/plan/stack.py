@@ -2,43 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from rootfs_ansible.errors import InputError
+from rootfs_ansible.errors import InputError, suggestion
+from rootfs_ansible.plan import stack_file
+from rootfs_ansible.plan.stack_file import StackFile
 
 LAYERS = ("runtime", "system", "dependencies", "app")
 """The production hierarchy, lowest first: what changes least often is lowest."""
 
 _STAGES = ("runtime", "system", "compile")
-_KEYS = {
-    "name",
-    "marks",
-    "ignore",
-    "environment",
-    "outputs",
-    "prune",
-    "companions",
-    "inventory_only",
-    "places",
-}
+_REQUIRED = ("runtime",)
+"""The entry points that every stack has."""
+
+_OF_OPTIONS = ("places", "inventory_only")
+"""The keys of a stack file that name options of its role."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stack:
     """A stack role as found on the roles path.
 
-    ``role`` is what ``include_role`` is told, ``directory`` where it is: our own by the name in
-    the collection, a team's by its path, since a name would be looked for in the collection of
-    the playbook first. ``marks`` are the file
-    names (globs) that mark a project, ``ignore`` the names that never belong to its sources.
-    ``outputs`` by stage, ``prune``, ``companions`` and ``environment`` are kept as written:
-    their strings are templates over the app's variables. ``places`` are the options that say
-    where something is reached, not what it is: they are in no key.
+    ``role`` is what ``include_role`` is told, ``directory`` where it is: one of a collection by
+    its name there, one of the roles path by its path, since a name would be looked for in the
+    collection of the playbook first. The other fields are what ``stack.schema.json`` says of the
+    keys of their names. ``outputs`` are kept by stage as they are written: their strings are
+    templates over the app's variables.
     """
 
     name: str
@@ -70,25 +65,37 @@ class Stack:
 
 
 def find(directories: Iterable[tuple[Path, str]]) -> tuple[Stack, ...]:
-    """Return the stacks below role directories, each given with the prefix of its roles' names.
+    """Return the stacks below role directories, each given with the prefix of its roles' names:
+    ``namespace.collection.`` of a collection's, none of one of the roles path.
 
-    The first of a name wins, as on Ansible's roles path. Raises ``InputError`` with every
-    mistake of every ``meta/stack.yml``.
+    On the roles path the first role of a name is the one, and the first stack of a name; no
+    collection's stack of that name counts beside it. Stacks of collections hide no others.
+    Raises ``InputError`` with every mistake of every stack.
     """
-    found: dict[str, Stack] = {}
+    found: list[Stack] = []
     problems: list[str] = []
+    roles: set[str] = set()
     for directory, prefix in directories:
-        for path in sorted(directory.glob("*/meta/stack.yml")):
+        hidden = {stack.name for stack in found if stack.role == str(stack.directory)}
+        here: dict[str, Stack] = {}
+        for path in sorted(directory.absolute().glob("*/meta/stack.yml")):
             role = path.parent.parent
+            if not prefix and role.name in roles:
+                continue
             try:
-                stack = _parse(path, f"{prefix}{role.name}" if prefix else str(role.absolute()))
+                stack = _parse(path, f"{prefix}{role.name}" if prefix else str(role))
             except InputError as error:
-                problems.append(str(error))
-            else:
-                found.setdefault(stack.name, stack)
+                problems += error.details
+                continue
+            if (other := here.setdefault(stack.name, stack)) is not stack:
+                what = f"{other.directory.name} is called {stack.name} too"
+                problems.append(stack_file.read(path).mistake(("name",), what))
+        found += [stack for stack in here.values() if stack.name not in hidden]
+        if not prefix:
+            roles |= {path.name for path in directory.iterdir()} if directory.is_dir() else set()
     if problems:
         raise InputError("stack roles are not as a stack must be", details=problems)
-    return tuple(sorted(found.values(), key=lambda stack: stack.name))
+    return tuple(sorted(found, key=lambda stack: (stack.name, stack.role)))
 
 
 def detect(directory: Path, stacks: tuple[Stack, ...], chosen: str = "") -> Stack:
@@ -103,76 +110,105 @@ def detect(directory: Path, stacks: tuple[Stack, ...], chosen: str = "") -> Stac
             hint="set rootfs_app_dir (or app) to the directory that holds the app",
         )
     if chosen:
-        for stack in stacks:
-            if chosen in (stack.name, stack.role, stack.directory.name):
-                return stack
+        matching = [
+            stack for stack in stacks if chosen in (stack.name, stack.role, stack.directory.name)
+        ]
+        if len(matching) == 1:
+            return matching[0]
+        if matching:
+            raise InputError(
+                f"more than one stack is called {chosen!r}",
+                where=str(directory),
+                hint=f"set rootfs_stack to {' or '.join(stack.role for stack in matching)}",
+            )
         raise InputError(
-            f"there is no stack {chosen!r} on the roles path",
+            f"there is no stack {chosen!r} on the roles path or in a collection",
             where=str(directory),
-            hint=f"set rootfs_stack to one of {', '.join(stack.name for stack in stacks)},"
+            hint=f"set rootfs_stack to one of {', '.join(_called(stacks))},"
             " or add its role to roles_path",
         )
     matching = [stack for stack in stacks if stack.marked(directory)]
     if len(matching) == 1:
         return matching[0]
     if matching:
+        called = _called(matching)
         raise InputError(
             "more than one stack recognises this directory",
             where=str(directory),
             details=[
-                f"{stack.name}: {', '.join(path.name for path in stack.marked(directory))}"
-                for stack in matching
+                f"{name}: {', '.join(path.name for path in stack.marked(directory))}"
+                for name, stack in zip(called, matching, strict=True)
             ],
-            hint=f"set rootfs_stack to {' or '.join(stack.name for stack in matching)}",
+            hint=f"set rootfs_stack to {' or '.join(called)}: in the inventory, with -e, or in the"
+            " app's own rootfs.yml",
         )
     raise InputError(
         "no stack recognises this directory",
         where=str(directory),
-        details=[f"{stack.name} looks for {' or '.join(stack.marks)}" for stack in stacks],
+        details=[
+            f"{name} looks for {' or '.join(stack.marks)}"
+            for name, stack in zip(_called(stacks), stacks, strict=True)
+            if stack.marks
+        ],
         hint="give the directory that holds one of these files, or set rootfs_stack",
     )
 
 
+def _called(stacks: Sequence[Stack]) -> list[str]:
+    """Return what ``rootfs_stack`` calls each: by its role in full where another has its name."""
+    names = Counter(stack.name for stack in stacks)
+    return [stack.name if names[stack.name] == 1 else stack.role for stack in stacks]
+
+
 def _parse(path: Path, role: str) -> Stack:
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise InputError(f"cannot be read: {error}", where=str(path)) from error
-    if not isinstance(data, dict):
-        raise InputError("is not a mapping", where=str(path))
-    problems = [f"{key}: no such key" for key in sorted(set(data) - _KEYS, key=str)]
-    if not isinstance(data.get("name"), str):
-        problems.append("name: expected a string")
-    for key in ("marks", "ignore", "places", "inventory_only"):
-        if not _is_list_of(data.get(key, []), str):
-            problems.append(f"{key}: expected a list of strings")
-    for key in ("prune", "companions"):
-        if not _is_list_of(data.get(key, []), dict):
-            problems.append(f"{key}: expected a list of mappings")
-    environment = data.get("environment", {})
-    if not isinstance(environment, dict):
-        problems.append("environment: expected a mapping")
+    """Return the stack of a role; ``InputError`` whose details are all that is wrong with it."""
+    found = stack_file.read(path)
+    data, directory = found.data, path.parent.parent
     outputs = data.get("outputs", {})
-    if not isinstance(outputs, dict) or not set(outputs) <= set(_STAGES):
-        problems.append(f"outputs: expected a mapping with {', '.join(_STAGES)}")
-    elif not all(_is_list_of(value, dict) for value in outputs.values()):
-        problems.append("outputs: expected a list of mappings for each stage")
-    if problems:
-        raise InputError("is not a stack", where=str(path), details=problems)
-    return Stack(
+    stack = Stack(
         name=data["name"],
         role=role,
-        directory=path.parent.parent,
+        directory=directory,
         marks=tuple(data.get("marks", [])),
         ignore=tuple(data.get("ignore", [])),
         outputs={stage: outputs.get(stage, []) for stage in _STAGES},
         prune=data.get("prune", []),
         companions=data.get("companions", []),
-        environment={str(name): str(value) for name, value in environment.items()},
+        environment={name: str(value) for name, value in data.get("environment", {}).items()},
         places=tuple(data.get("places", [])),
         inventory_only=tuple(data.get("inventory_only", [])),
     )
+    problems = list(_unknown_options(found, directory))
+    problems += [
+        f"{directory}/tasks/{entry}.yml: is missing; every stack has the entry point {entry}"
+        for entry in _REQUIRED
+        if not stack.has(entry)
+    ]
+    if problems:
+        raise InputError("is no stack", details=problems)
+    return stack
 
 
-def _is_list_of(value: object, kind: type) -> bool:
-    return isinstance(value, list) and all(isinstance(item, kind) for item in value)
+def _unknown_options(found: StackFile, role: Path) -> Iterator[str]:
+    """Yield what is wrong with the options that a stack file names: its role does not have them."""
+    named = [
+        (key, index, name)
+        for key in _OF_OPTIONS
+        for index, name in enumerate(found.data.get(key, []))
+    ]
+    known = _options(role) if named else set()
+    for key, index, name in named:
+        if name not in known:
+            what = f"meta/argument_specs.yml has no option {name}"
+            yield found.mistake((key, index), what + suggestion(name, known))
+
+
+def _options(role: Path) -> set[str]:
+    """Return the names of a role's options; what is no specification is Ansible's to refuse."""
+    path = role / "meta" / "argument_specs.yml"
+    try:
+        data = yaml.load(path.read_text(encoding="utf-8"), stack_file.Loader)  # noqa: S506 (safe)
+        specs = data["argument_specs"].values()
+        return {str(name) for spec in specs for name in spec.get("options") or ()}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, LookupError, TypeError, AttributeError):
+        return set()

@@ -45,6 +45,10 @@ def inputs(tmp_path: Path) -> Inputs:
         role / "meta" / "stack.yml",
         "name: zig\nmarks: [build.zig]\nplaces: [stack_zig_mirror]\n",
     )
+    write(
+        role / "meta" / "argument_specs.yml",
+        "argument_specs: {compile: {options: {stack_zig_mirror: {type: str}}}}",
+    )
     for entry in ("inspect", "build_image", "toolchain", "runtime", "compile"):
         write(role / "tasks" / f"{entry}.yml", entry)
     write(role / "files" / "tool.conf", "shared by all entry points")
@@ -61,7 +65,7 @@ def inputs(tmp_path: Path) -> Inputs:
         stack=stack,
         options=OPTIONS,
         specs={"compile": ("stack_zig_flags",), "toolchain": ("stack_zig_version",)},
-        searches=(tmp_path / "roles",),
+        searches=((tmp_path / "roles", ""),),
         root_role=tmp_path / "roles" / "root_image",
         collection=tmp_path,
         code="code",
@@ -215,7 +219,7 @@ def test_where_the_roles_lie_decides_nothing(
     moved = replace(
         inputs,
         stack=stack,
-        searches=(elsewhere / "roles",),
+        searches=((elsewhere / "roles", ""),),
         root_role=elsewhere / "roles" / "root_image",
         collection=elsewhere,
     )

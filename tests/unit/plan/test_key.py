@@ -104,9 +104,9 @@ def test_a_role_is_also_the_roles_it_depends_on(tmp_path: Path) -> None:
     write(tmp_path / "web" / "meta" / "main.yml", "dependencies: [{role: base}]")
     write(tmp_path / "base" / "meta" / "main.yml", "dependencies: [team.infra.web]")
     template = write(tmp_path / "base" / "templates" / "conf.j2", "a")
-    before = role_digest(tmp_path / "web", [tmp_path])
+    before = role_digest(tmp_path / "web", [(tmp_path, "")])
     template.write_text("b")
-    assert role_digest(tmp_path / "web", [tmp_path]) != before
+    assert role_digest(tmp_path / "web", [(tmp_path, "")]) != before
 
 
 @pytest.mark.parametrize(
@@ -122,9 +122,9 @@ def test_a_role_is_also_the_roles_it_depends_on(tmp_path: Path) -> None:
 def test_a_role_is_also_the_roles_it_includes_by_name(tmp_path: Path, task: str) -> None:
     write(tmp_path / "web" / "tasks" / "main.yml", f"- {task}\n")
     other = write(tmp_path / "base" / "tasks" / "x.yml", "a")
-    before = role_digest(tmp_path / "web", [tmp_path])
+    before = role_digest(tmp_path / "web", [(tmp_path, "")])
     other.write_text("b")
-    assert role_digest(tmp_path / "web", [tmp_path]) != before
+    assert role_digest(tmp_path / "web", [(tmp_path, "")]) != before
 
 
 def test_a_role_whose_name_is_known_only_at_the_run_and_no_yaml_are_passed_over(
@@ -132,7 +132,7 @@ def test_a_role_whose_name_is_known_only_at_the_run_and_no_yaml_are_passed_over(
 ) -> None:
     write(tmp_path / "web" / "tasks" / "main.yml", '- include_role: {name: "{{ one }}"}\n')
     write(tmp_path / "web" / "tasks" / "other.yml", "include_role: [\n")
-    assert role_digest(tmp_path / "web", [tmp_path])
+    assert role_digest(tmp_path / "web", [(tmp_path, "")])
 
 
 def test_a_role_that_only_a_left_out_file_includes_is_left_out(tmp_path: Path) -> None:
@@ -141,8 +141,8 @@ def test_a_role_that_only_a_left_out_file_includes_is_left_out(tmp_path: Path) -
 
     def digests() -> tuple[str, str]:
         role = tmp_path / "web"
-        whole = role_digest(role, [tmp_path])
-        return whole, role_digest(role, [tmp_path], without=lambda name: "compile" in name)
+        whole = role_digest(role, [(tmp_path, "")])
+        return whole, role_digest(role, [(tmp_path, "")], without=lambda name: "compile" in name)
 
     before = digests()
     other.write_text("b")
@@ -157,7 +157,7 @@ def test_what_is_left_out_of_a_role_is_left_out_of_that_role_alone(tmp_path: Pat
 
     def digest() -> str:
         return role_digest(
-            tmp_path / "web", [tmp_path], without=lambda name: name == "tasks/compile.yml"
+            tmp_path / "web", [(tmp_path, "")], without=lambda name: name == "tasks/compile.yml"
         )
 
     before = digest()

@@ -9,11 +9,15 @@ import pytest
 from rootfs_ansible.errors import InputError
 from rootfs_ansible.plan.stack import Stack, detect, find
 
+KEYS = "companions, environment, ignore, inventory_only, marks, name, outputs, places and prune"
+
 
 def role(roles: Path, name: str, text: str) -> Path:
     path = roles / name / "meta" / "stack.yml"
     path.parent.mkdir(parents=True)
     path.write_text(text)
+    (roles / name / "tasks").mkdir()
+    (roles / name / "tasks" / "runtime.yml").touch()
     return path
 
 
@@ -76,7 +80,10 @@ def test_two_stacks_for_one_directory_are_an_error_that_says_how_to_choose(
     with pytest.raises(InputError, match="more than one stack") as raised:
         detect(app, stacks)
     assert raised.value.details == ("haskell: web.cabal", "node: package.json")
-    assert raised.value.hint == "set rootfs_stack to haskell or node"
+    assert raised.value.hint == (
+        "set rootfs_stack to haskell or node: in the inventory, with -e, or in the app's own"
+        " rootfs.yml"
+    )
     assert detect(app, stacks, "node").name == "node"
 
 
@@ -106,9 +113,87 @@ def test_all_mistakes_of_all_stack_files_come_together(tmp_path: Path) -> None:
     role(tmp_path, "three", "- no mapping\n")
     with pytest.raises(InputError) as raised:
         find([(tmp_path, "")])
-    text = str(raised.value)
-    assert "layer: no such key" in text
-    assert "name: expected a string" in text
-    assert "marks: expected a list of strings" in text
-    assert "outputs: expected a list of mappings for each stage" in text
-    assert "is not a mapping" in text
+    assert (
+        str(raised.value)
+        == f"""\
+stack roles are not as a stack must be
+  - {tmp_path}/one/meta/stack.yml:1: marks: expected a list of file names, got 'package.json'
+  - {tmp_path}/one/meta/stack.yml:1: name: is missing; \
+expected a name of small letters, digits and single . _ -
+  - {tmp_path}/one/meta/stack.yml:2: layer: there is no such key; there are {KEYS}
+  - {tmp_path}/three/meta/stack.yml:1: expected a mapping, got a list
+  - {tmp_path}/two/meta/stack.yml:2: outputs.compile[0]: expected a mapping, got 'a'"""
+    )
+
+
+def test_a_stack_without_a_runtime_is_refused(tmp_path: Path) -> None:
+    path = role(tmp_path, "stack_zig", "name: zig\n")
+    (tmp_path / "stack_zig" / "tasks" / "runtime.yml").unlink()
+    with pytest.raises(InputError) as raised:
+        find([(tmp_path, "")])
+    assert raised.value.details == (
+        f"{path.parents[1]}/tasks/runtime.yml: is missing; every stack has the entry point runtime",
+    )
+
+
+def test_two_roles_of_a_directory_cannot_have_one_name(tmp_path: Path) -> None:
+    role(tmp_path, "stack_zig", "name: zig\n")
+    path = role(tmp_path, "stack_zig2", "# A copy\nname: zig\n")
+    with pytest.raises(InputError) as raised:
+        find([(tmp_path, "")])
+    assert raised.value.details == (f"{path}:2: name: stack_zig is called zig too",)
+
+
+def test_only_options_of_the_role_can_be_named(tmp_path: Path) -> None:
+    path = role(
+        tmp_path,
+        "stack_zig",
+        "name: zig\nplaces:\n  - stack_zig_mirror\n  - stack_zig_miror\n"
+        "inventory_only: [rootfs_secrets]\n",
+    )
+    (path.parent / "argument_specs.yml").write_text(
+        "argument_specs:\n  compile: {options: {stack_zig_mirror: {type: str}}}\n  runtime: {}\n"
+    )
+    with pytest.raises(InputError) as raised:
+        find([(tmp_path, "")])
+    assert raised.value.details == (
+        f"{path}:4: places[1]: meta/argument_specs.yml has no option stack_zig_miror;"
+        " did you mean stack_zig_mirror?",
+        f"{path}:5: inventory_only[0]: meta/argument_specs.yml has no option rootfs_secrets",
+    )
+
+
+def test_the_first_role_of_a_name_on_the_roles_path_hides_the_others(tmp_path: Path) -> None:
+    """As for Ansible, also where it is no stack."""
+    role(tmp_path / "one", "stack_zig", "name: zig\n")
+    (tmp_path / "one" / "stack_c").mkdir()
+    role(tmp_path / "two", "stack_zig", "name: another\n")
+    role(tmp_path / "two", "stack_c", "name: c\n")
+    found = find([(tmp_path / "one", ""), (tmp_path / "two", ""), (tmp_path / "gone", "")])
+    assert [stack.role for stack in found] == [str(tmp_path / "one" / "stack_zig")]
+
+
+def test_stacks_of_collections_hide_no_others(tmp_path: Path, app: Path) -> None:
+    role(tmp_path / "own", "stack_node", "name: node\nmarks: [package.json]\n")
+    role(tmp_path / "team", "node", "name: node\nmarks: [package.json]\n")
+    found = find([(tmp_path / "own", "rootfs.builder."), (tmp_path / "team", "team.web.")])
+    (app / "package.json").touch()
+    with pytest.raises(InputError, match="more than one stack recognises") as raised:
+        detect(app, found)
+    assert raised.value.details == (
+        "rootfs.builder.stack_node: package.json",
+        "team.web.node: package.json",
+    )
+    with pytest.raises(InputError, match="more than one stack is called 'node'") as raised:
+        detect(app, found, "node")
+    assert raised.value.hint == "set rootfs_stack to rootfs.builder.stack_node or team.web.node"
+    assert detect(app, found, "team.web.node").directory == tmp_path / "team" / "node"
+
+
+def test_a_stack_without_marks_is_chosen_alone(tmp_path: Path, app: Path) -> None:
+    role(tmp_path, "stack_zig", "name: zig\n")
+    found = find([(tmp_path, "")])
+    with pytest.raises(InputError, match="no stack recognises") as raised:
+        detect(app, found)
+    assert raised.value.details == ()
+    assert detect(app, found, "zig").name == "zig"

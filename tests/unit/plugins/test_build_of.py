@@ -26,9 +26,13 @@ def lookups() -> None:
 @pytest.fixture
 def task_vars(tmp_path: Path) -> dict[str, Any]:
     """Those of a host whose directory two stacks recognise."""
-    team = tmp_path / "play" / "roles" / "stack_zig" / "meta"
-    team.mkdir(parents=True)
-    (team / "stack.yml").write_text("name: zig\nmarks: [build.zig]\n")
+    team = tmp_path / "play" / "roles" / "stack_zig"
+    for file, text in (
+        ("meta/stack.yml", "name: zig\nmarks: [build.zig]\n"),
+        ("tasks/runtime.yml", "[]"),
+    ):
+        (team / file).parent.mkdir(parents=True)
+        (team / file).write_text(text)
     app = tmp_path / "shop"
     app.mkdir()
     (app / "build.zig").touch()
