@@ -127,6 +127,18 @@ def test_a_role_is_also_the_roles_it_includes_by_name(tmp_path: Path, task: str)
     assert role_digest(tmp_path / "web", [(tmp_path, "")]) != before
 
 
+def test_a_role_of_a_collection_is_known_by_its_whole_name(tmp_path: Path) -> None:
+    write(tmp_path / "web" / "tasks" / "main.yml", "- include_role: {name: team.infra.base}\n")
+    same = write(tmp_path / "infra" / "base" / "tasks" / "main.yml", "a")
+    other = write(tmp_path / "other" / "base" / "tasks" / "main.yml", "a")
+    places = [(tmp_path / "infra", "team.infra."), (tmp_path / "other", "team.other.")]
+    before = role_digest(tmp_path / "web", places)
+    other.write_text("b")
+    assert role_digest(tmp_path / "web", places) == before
+    same.write_text("b")
+    assert role_digest(tmp_path / "web", places) != before
+
+
 def test_a_role_whose_name_is_known_only_at_the_run_and_no_yaml_are_passed_over(
     tmp_path: Path,
 ) -> None:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 from ansible_collections.rootfs.builder.plugins.filter.leads import leads
+from ansible_collections.rootfs.builder.plugins.plugin_utils import options
 from ansible_collections.rootfs.builder.plugins.plugin_utils.options import (
+    COLLECTION,
     RoleOptions,
     app_file,
     options_of,
     resolve,
+    role_directories,
 )
 
 from rootfs_ansible.errors import InputError
@@ -147,3 +151,38 @@ def test_the_first_app_of_each_key_makes_what_is_shared() -> None:
 
     hostvars = {"unread": {}, "one": app("a"), "two": app("b"), "three": app("a")}
     assert leads(["unread", "one", "two", "three"], hostvars, "runtime") == ["one", "two"]
+
+
+def test_roles_are_looked_for_where_ansible_looks_for_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside the playbook, on the roles path, in collections: the first of a name of these."""
+    play, path = tmp_path / "play", tmp_path / "path"
+    installed = [tmp_path / "one", tmp_path / "two"]
+    for directory in (play / "roles", path):
+        directory.mkdir(parents=True)
+    for root, name in (
+        (installed[0], "team/web/roles"),
+        (installed[0], "team/plugins_only/plugins"),
+        (installed[1], "team/web/roles"),
+        (installed[1], "team/plugins_only/roles"),
+        (installed[1], "rootfs/builder/roles"),
+        (installed[1], "other/db/roles"),
+    ):
+        (root / "ansible_collections" / name).mkdir(parents=True)
+    monkeypatch.setattr(
+        options.constants,
+        "DEFAULT_ROLES_PATH",
+        [str(path), str(play / "roles"), str(tmp_path / "gone"), str(COLLECTION / "roles")],
+    )
+    monkeypatch.setattr(
+        options, "AnsibleCollectionConfig", SimpleNamespace(collection_paths=map(str, installed))
+    )
+    assert role_directories({"playbook_dir": str(play)}) == (
+        (play / "roles", ""),
+        (path, ""),
+        (play, ""),
+        (COLLECTION / "roles", "rootfs.builder."),
+        (installed[0] / "ansible_collections" / "team" / "web" / "roles", "team.web."),
+        (installed[1] / "ansible_collections" / "other" / "db" / "roles", "other.db."),
+    )
