@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from conftest import CHECKOUT, Commands
+from documents import console_commands
 
 DOCUMENTS = [
     CHECKOUT / "README.md",
@@ -18,12 +19,6 @@ DOCUMENTS = [
 ]
 # What runs this test cannot be run by it.
 OURSELVES = {"make test"}
-
-
-def console_commands(document: Path) -> list[str]:
-    blocks = re.findall(r"^```console\n(.*?)^```", document.read_text(), re.MULTILINE | re.DOTALL)
-    lines = [line for block in blocks for line in block.splitlines()]
-    return [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
 
 
 @pytest.mark.engine

@@ -58,6 +58,14 @@ def test_it_holds_the_collection_and_nothing_of_the_checkout_alone(wheel: Path) 
     assert tops == {"ansible_collections", "rootfs_ansible"}
 
 
+def test_it_holds_the_data_of_the_package(wheel: Path) -> None:
+    data = {path.name for path in (CHECKOUT / "rootfs_ansible").rglob("*.json")}
+    with zipfile.ZipFile(wheel) as archive:
+        held = {Path(name).name for name in archive.namelist()}
+    assert "stack.schema.json" in data
+    assert data <= held
+
+
 @pytest.mark.parametrize("part", ["meta", "playbooks", "plugins", "roles"])
 def test_it_holds_every_file_of_a_part(installed: Path, part: str) -> None:
     def files(directory: Path) -> set[Path]:
