@@ -66,12 +66,15 @@ def role_directories(task_vars: Mapping[str, Any]) -> tuple[tuple[Path, str], ..
     """Return the directories that hold roles, as Ansible looks for them, each with the prefix of
     its roles' names: the roles path, whose roles have none, then every collection that is there.
 
-    The playbook's own directory is the last place of the roles path, as it is for Ansible.
+    A playbook's own directory is the last place of the roles path, as it is for Ansible. The
+    playbook is the one that is run, also where that imports ours.
     """
     own = COLLECTION / "roles"
-    playbook = Path(str(task_vars.get("playbook_dir", ".")))
+    playbooks = [Path(place).parent for place in AnsibleCollectionConfig.playbook_paths]
+    playbooks.append(Path(str(task_vars.get("playbook_dir", "."))))
+    beside = [playbook / "roles" for playbook in playbooks]
     places: dict[Path, Path] = {}
-    for place in (playbook / "roles", *map(Path, constants.DEFAULT_ROLES_PATH), playbook):
+    for place in (*beside, *map(Path, constants.DEFAULT_ROLES_PATH), *playbooks):
         if place.is_dir() and place.resolve() != own:
             places.setdefault(place.resolve(), place)
     collections = {"rootfs.builder.": own}

@@ -103,6 +103,44 @@ def test_a_stack_of_a_collection_is_found_and_built(
     assert result["image"] == "greet:latest"
 
 
+@pytest.mark.parametrize("place", ["roles", "."])
+def test_a_stack_beside_a_playbook_is_found_by_it(
+    commands: Commands, team: Path, environment: dict[str, str], tmp_path: Path, place: str
+) -> None:
+    """One that a team imports ours into."""
+    (tmp_path / "build.yml").write_text("- import_playbook: rootfs.builder.build\n")
+    (tmp_path / place).mkdir(exist_ok=True)
+    (tmp_path / place / "stack_make").symlink_to(team / "roles" / "stack_make")
+    ended = commands.run(
+        "ansible-playbook", tmp_path / "build.yml", "--check", "-e", f"app={team / 'greet'}",
+        "-e", f"rootfs_store={tmp_path / 'store'}", environment=environment, cwd=tmp_path,
+    )  # fmt: skip
+    assert f"by {tmp_path / place / 'stack_make'}" in ended.stdout
+
+
+def test_a_mistake_of_a_stack_ends_the_build_with_its_line(
+    commands: Commands, team: Path, environment: dict[str, str], tmp_path: Path
+) -> None:
+    stack = tmp_path / "stack_make" / "meta" / "stack.yml"
+    stack.parent.mkdir(parents=True)
+    text = (team / "roles" / "stack_make" / "meta" / "stack.yml").read_text()
+    stack.write_text(text.replace("layer: app", "layer: apps"))
+    line = (
+        stack.read_text()
+        .splitlines()
+        .index('    - {layer: apps, path: "{{ rootfs_compiled.installed }}"}')
+    )
+    ended = commands.run(
+        "rootfs-ansible", "build", team / "greet", "--check",
+        environment={**environment, "ANSIBLE_ROLES_PATH": str(tmp_path)}, cwd=tmp_path,
+    )  # fmt: skip
+    assert ended.returncode == 1
+    assert (
+        f"{stack}:{line + 1}: outputs.compile[0].layer: expected one of dependencies, app,"
+        " got 'apps'; did you mean app?" in ended.stderr
+    )
+
+
 class Both:
     """An app that two stacks recognise: by its Makefile, and by its package.json."""
 

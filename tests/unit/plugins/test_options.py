@@ -156,10 +156,10 @@ def test_the_first_app_of_each_key_makes_what_is_shared() -> None:
 def test_roles_are_looked_for_where_ansible_looks_for_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Beside the playbook, on the roles path, in collections: the first of a name of these."""
-    play, path = tmp_path / "play", tmp_path / "path"
+    """Beside the playbook that is run and what it imports, on the roles path, in collections."""
+    play, path, team = tmp_path / "play", tmp_path / "path", tmp_path / "team"
     installed = [tmp_path / "one", tmp_path / "two"]
-    for directory in (play / "roles", path):
+    for directory in (play / "roles", path, team / "roles"):
         directory.mkdir(parents=True)
     for root, name in (
         (installed[0], "team/web/roles"),
@@ -175,12 +175,15 @@ def test_roles_are_looked_for_where_ansible_looks_for_them(
         "DEFAULT_ROLES_PATH",
         [str(path), str(play / "roles"), str(tmp_path / "gone"), str(COLLECTION / "roles")],
     )
-    monkeypatch.setattr(
-        options, "AnsibleCollectionConfig", SimpleNamespace(collection_paths=map(str, installed))
+    config = SimpleNamespace(
+        collection_paths=map(str, installed), playbook_paths=[str(team / "collections")]
     )
+    monkeypatch.setattr(options, "AnsibleCollectionConfig", config)
     assert role_directories({"playbook_dir": str(play)}) == (
+        (team / "roles", ""),
         (play / "roles", ""),
         (path, ""),
+        (team, ""),
         (play, ""),
         (COLLECTION / "roles", "rootfs.builder."),
         (installed[0] / "ansible_collections" / "team" / "web" / "roles", "team.web."),
