@@ -74,13 +74,13 @@ def find(directories: Iterable[tuple[Path, str]]) -> tuple[Stack, ...]:
     """
     found: list[Stack] = []
     problems: list[str] = []
-    roles: set[str] = set()
+    roles_on_path: set[str] = set()
+    stacks_on_path: set[str] = set()
     for directory, prefix in directories:
-        hidden = {stack.name for stack in found if stack.role == str(stack.directory)}
         here: dict[str, Stack] = {}
         for path in sorted(directory.absolute().glob("*/meta/stack.yml")):
             role = path.parent.parent
-            if not prefix and role.name in roles:
+            if not prefix and role.name in roles_on_path:
                 continue
             try:
                 stack = _parse(path, f"{prefix}{role.name}" if prefix else str(role))
@@ -90,9 +90,10 @@ def find(directories: Iterable[tuple[Path, str]]) -> tuple[Stack, ...]:
             if (other := here.setdefault(stack.name, stack)) is not stack:
                 what = f"{other.directory.name} is called {stack.name} too"
                 problems.append(stack_file.read(path).mistake(("name",), what))
-        found += [stack for stack in here.values() if stack.name not in hidden]
-        if not prefix:
-            roles |= {path.name for path in directory.iterdir()} if directory.is_dir() else set()
+        found += [stack for name, stack in here.items() if name not in stacks_on_path]
+        if not prefix and directory.is_dir():
+            roles_on_path |= {path.name for path in directory.iterdir()}
+            stacks_on_path |= set(here)
     if problems:
         raise InputError("stack roles are not as a stack must be", details=problems)
     return tuple(sorted(found, key=lambda stack: (stack.name, stack.role)))
