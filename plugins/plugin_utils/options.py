@@ -31,7 +31,7 @@ _FACTS = {
 }
 """What the playbook itself sets, under the prefix of the options."""
 
-_OF_EVERY_STACK = {
+OF_EVERY_STACK = {
     "rootfs_app_dir",
     "rootfs_build_packages",
     "rootfs_command",
@@ -42,7 +42,8 @@ _OF_EVERY_STACK = {
     "rootfs_user",
     "rootfs_workdir",
 }
-"""What roles of every stack may read as variables (playbooks/parts/plan.yml holds them)."""
+"""What roles of every stack may read as variables (playbooks/parts/plan.yml holds them, and
+docs/stacks.md tells of them)."""
 
 _OF_THE_CONTROLLER = {
     "rootfs_app_dir",
@@ -154,7 +155,7 @@ def options_of(
 
     What may be a secret of the build is none of them.
     """
-    every = {name: value for name, value in options.items() if name in _OF_EVERY_STACK}
+    every = {name: value for name, value in options.items() if name in OF_EVERY_STACK}
     own = set(_read(directory / APP_FILE)) & set(options) - set(task_vars)
     of_stack = {name: options[name] for name in sorted(own) if not name.startswith("rootfs_")}
     return {"options": every, "own_options": of_stack}

@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.rootfs.builder.plugins.plugin_utils.options import OF_EVERY_STACK
 from conftest import CHECKOUT, Commands
 from documents import console_commands
+
+from rootfs_ansible.plan.app import ENTRY_POINTS
 
 DOCUMENTS = [
     CHECKOUT / "README.md",
@@ -46,3 +49,9 @@ def test_links_lead_somewhere(document: Path) -> None:
     targets = re.findall(r"\]\(([^)#]+)[^)]*\)", document.read_text())
     own = [target for target in targets if "://" not in target]
     assert [target for target in own if not (document.parent / target).exists()] == []
+
+
+def test_the_contract_of_a_stack_is_the_one_that_holds() -> None:
+    said = set(re.findall(r"`([^`]+)`", (CHECKOUT / "docs" / "stacks.md").read_text()))
+    assert set(ENTRY_POINTS) <= said
+    assert said >= OF_EVERY_STACK
