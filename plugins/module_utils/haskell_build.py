@@ -30,6 +30,8 @@ from ansible_collections.rootfs.builder.plugins.module_utils.step import StepErr
 
 DATABASE = WORK / "packages.db"
 _HEADER = re.compile(r"fatal error: ([^\s:]+\.h): No such file")
+_PROGRAM = re.compile(r"(\S+): (?:\w*[pP]rocess|rawSystem|system): .*does not exist")
+"""What a Setup of a package's own says of a program that it runs and does not find."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +245,11 @@ def _advice(lines: Iterable[str]) -> str:
             return (
                 f"{found[1]} is missing: name the package that has it in rootfs_build_packages"
                 " (such as libNAME-dev)"
+            )
+        if found := _PROGRAM.search(line):
+            return (
+                f"{found[1]} is missing: name the package that has this program in"
+                " rootfs_build_packages, and in rootfs_packages where the app runs it as well"
             )
         if "multiple versions of the same package" in line:
             return (

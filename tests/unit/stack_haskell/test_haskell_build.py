@@ -173,6 +173,10 @@ def test_all_foreign_parts_that_are_missing_are_one_error(places: Path) -> None:
     [
         ("foo.c:1:10: fatal error: odd/x.h: No such file or directory", "odd/x.h is missing"),
         (
+            "git: createProcess: posix_spawnp: does not exist (No such file or directory)",
+            "git is missing: name the package that has this program in rootfs_build_packages",
+        ),
+        (
             "This package indirectly depends on multiple versions of the same package",
             "pin a version",
         ),
