@@ -40,9 +40,10 @@ def roles_of_app(build: Build, task_vars: Mapping[str, Any], templar: Templar) -
     Raises ``InputError`` for a role that is nowhere.
     """
     own = build.directory / "roles"
-    places = tuple(place for place, _ in role_directories(task_vars))
-    searches = (own, *places) if own.is_dir() else places
-    found = find_roles(build.inputs.options["rootfs_roles"], searches, _in_collection)
+    places = role_directories(task_vars)
+    searches = ((own, ""), *places) if own.is_dir() else places
+    path = [place for place, prefix in searches if not prefix]
+    found = find_roles(build.inputs.options["rootfs_roles"], path, _in_collection)
     options = build.inputs.of_roles()
     given = {
         **{

@@ -52,14 +52,15 @@ def find_roles(
 
 def roles_of(
     roles: tuple[Role, ...],
-    searches: tuple[Path, ...],
+    searches: tuple[tuple[Path, str], ...],
     given: Mapping[str, Any],
     value: Callable[[str], object],
 ) -> Roles:
     """Return ``roles`` with the digest of what decides their result: their files, those of the
     roles that they depend on or include, and the variables that these name.
 
-    ``given`` are the variables of the host as they are written, ``value`` what one of them is.
+    ``searches`` are the directories of roles, each with the prefix of its roles' names; ``given``
+    are the variables of the host as they are written, ``value`` what one of them is.
     """
     if not roles:
         return Roles()
@@ -94,7 +95,7 @@ def _reached(words: set[str], given: Mapping[str, Any]) -> set[str]:
     return found
 
 
-def _texts(role: Path, searches: tuple[Path, ...]) -> list[str]:
+def _texts(role: Path, searches: tuple[tuple[Path, str], ...]) -> list[str]:
     """Return the files of a role, and of the roles that come with it, that may name variables."""
     return [
         path.read_text(encoding="utf-8", errors="replace")

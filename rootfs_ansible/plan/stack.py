@@ -179,7 +179,7 @@ def _parse(path: Path, role: str) -> Stack:
         places=tuple(data.get("places", [])),
         inventory_only=tuple(data.get("inventory_only", [])),
     )
-    problems = list(_unknown_options(found, directory))
+    problems = [*_unknown_options(found, directory), *_unreached(found, stack)]
     problems += [
         f"{directory}/tasks/{entry}.yml: is missing; every stack has the entry point {entry}"
         for entry in _REQUIRED
@@ -202,6 +202,17 @@ def _unknown_options(found: StackFile, role: Path) -> Iterator[str]:
         if name not in known:
             what = f"meta/argument_specs.yml has no option {name}"
             yield found.mistake((key, index), what + suggestion(name, known))
+
+
+def _unreached(found: StackFile, stack: Stack) -> Iterator[str]:
+    """Yield the outputs that no stage of the stack harvests."""
+    if not stack.compiles and stack.outputs["compile"]:
+        what = "there is no tasks/compile.yml; what is staged is declared in outputs.system"
+        yield found.mistake(("outputs", "compile"), what)
+    for index, output in enumerate(stack.outputs["system"] if stack.compiles else ()):
+        if output["layer"] != "system":
+            what = f"expected system, got {output['layer']!r}, which outputs.compile brings"
+            yield found.mistake(("outputs", "system", index, "layer"), what)
 
 
 def _options(role: Path) -> set[str]:

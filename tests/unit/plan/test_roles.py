@@ -43,9 +43,12 @@ def places(tmp_path: Path) -> tuple[Path, ...]:
 
 def applied(places: tuple[Path, ...], name: str, **changed: Any) -> Roles:
     given = {**VARIABLES, **changed}
-    return roles_of(
-        find_roles([name], places, lambda _: None), places, given, lambda name: given[name]
-    )
+    found = find_roles([name], places, lambda _: None)
+    return roles_of(found, searches(places), given, lambda name: given[name])
+
+
+def searches(places: tuple[Path, ...]) -> tuple[tuple[Path, str], ...]:
+    return tuple((place, "") for place in places)
 
 
 def test_the_first_place_that_has_a_role_wins(tmp_path: Path, places: tuple[Path, ...]) -> None:
@@ -75,7 +78,7 @@ def test_every_role_that_is_nowhere_is_named(places: tuple[Path, ...]) -> None:
 
 
 def test_an_app_without_roles_has_no_digest(places: tuple[Path, ...]) -> None:
-    assert roles_of((), places, VARIABLES, lambda name: name) == Roles()
+    assert roles_of((), searches(places), VARIABLES, lambda name: name) == Roles()
 
 
 @pytest.mark.parametrize("path", [path for path in TREE if path.startswith(("site/", "common/"))])

@@ -144,6 +144,28 @@ def test_two_roles_of_a_directory_cannot_have_one_name(tmp_path: Path) -> None:
     assert raised.value.details == (f"{path}:2: name: stack_zig is called zig too",)
 
 
+def test_a_stage_that_a_stack_does_not_have_ships_nothing(tmp_path: Path) -> None:
+    path = role(
+        tmp_path,
+        "stack_zig",
+        "name: zig\noutputs:\n  system: [{layer: app, path: /srv}]\n"
+        "  compile: [{layer: app, path: /app}]\n",
+    )
+    with pytest.raises(InputError) as raised:
+        find([(tmp_path, "")])
+    assert raised.value.details == (
+        f"{path}:4: outputs.compile: there is no tasks/compile.yml; what is staged is declared in"
+        " outputs.system",
+    )
+    (tmp_path / "stack_zig" / "tasks" / "compile.yml").touch()
+    with pytest.raises(InputError) as raised:
+        find([(tmp_path, "")])
+    assert raised.value.details == (
+        f"{path}:3: outputs.system[0].layer: expected system, got 'app', which outputs.compile"
+        " brings",
+    )
+
+
 def test_only_options_of_the_role_can_be_named(tmp_path: Path) -> None:
     path = role(
         tmp_path,

@@ -29,6 +29,7 @@ outputs:
     - {layer: runtime, directory: /home/app, uid: 65532, gid: "{{ stack_zig_group }}"}
   system:
     - {layer: system, path: /etc/nginx, when: rootfs_project.site}
+    - {layer: system, package: nginx, dependencies: true}
   compile:
     - {layer: dependencies, path: "{{ rootfs_compiled.libraries }}", foreign: omit}
     - layer: app
@@ -60,7 +61,7 @@ def test_a_stack_file_may_hold_this(tmp_path: Path) -> None:
     found = read(path)
     assert found.data == yaml.safe_load(EVERYTHING)
     assert found.mistake(("outputs", "compile", 1, "excluding"), "is odd") == (
-        f"{path}:18: outputs.compile[1].excluding: is odd"
+        f"{path}:19: outputs.compile[1].excluding: is odd"
     )
 
 
@@ -142,6 +143,7 @@ def test_a_mistake_has_its_line(tmp_path: Path, text: str, expected: str) -> Non
             "{layer: app, accounts: [a], excluding: [b]}",
             ".excluding: goes with path and package alone",
         ),
+        ("{layer: app, path: /a, dependencies: true}", ".dependencies: goes with package alone"),
         ("{layer: app, path: /a, excluding: [1]}", ".excluding[0]: expected a glob, got 1"),
         (
             "{layer: app, path: /a, foreign: drop}",
