@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from conftest import CHECKOUT, Commands
+from test_example import UNWANTED, Docker, Rootfs
 
 pytestmark = pytest.mark.engine
 
@@ -162,102 +163,128 @@ def built(commands: Commands, tmp_path_factory: pytest.TempPathFactory) -> Built
     return Built(directory, ended.stdout + ended.stderr)
 
 
+@pytest.fixture(scope="module")
+def docker(docker_host: str) -> Docker:
+    return Docker(docker_host)
+
+
 @contextmanager
-def running(commands: Commands, image: str, *options: str) -> Iterator[str]:
+def running(docker: Docker, image: str, *options: str) -> Iterator[str]:
     """Run an image as production would, and give its container's name."""
-    name = f"test-{image.partition(':')[0]}-{time.monotonic_ns()}"
-    docker(
-        commands, "run", "--detach", "--name", name, "--read-only", "--cap-drop", "ALL",
-        "--security-opt", "no-new-privileges", "--tmpfs", "/tmp", *options, image,
-    )  # fmt: skip
-    try:
+    locked = ("--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--tmpfs=/tmp")
+    with docker.running(*locked, *options, image) as name:
         yield name
-    finally:
-        docker(commands, "rm", "--force", "--volumes", name)
 
 
-def docker(commands: Commands, *words: str) -> str:
-    ended = subprocess.run(
-        ["docker", *words], env=commands.environment({}), capture_output=True, text=True
-    )
-    assert ended.returncode == 0, ended.stderr
-    return ended.stdout
+def until(docker: Docker, *command: str) -> str:
+    """Run a command until it succeeds."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            return docker(*command)
+        except AssertionError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
 
 
-def until(commands: Commands, *words: str) -> str:
-    """Run a command in a container until it succeeds."""
-    for _ in range(100):
-        ended = subprocess.run(
-            ["docker", *words], env=commands.environment({}), capture_output=True, text=True
-        )
-        if ended.returncode == 0:
-            return ended.stdout
-        time.sleep(0.2)
-    raise AssertionError(ended.stdout + ended.stderr)
-
-
-def programs(commands: Commands, image: str) -> set[str]:
-    """Return the names of all programs of an image."""
-    name = docker(commands, "create", image).strip()
+@pytest.fixture(scope="module", params=["nginx-site", "postgresql", "redis"])
+def shipped(
+    request: pytest.FixtureRequest, built: Built, docker: Docker, tmp_path_factory: Any
+) -> tuple[str, Rootfs]:
+    """Each example: its name and its tree, as the engine gives it back."""
+    assert f"image   {request.param}:latest" in built.output
+    container = docker("create", f"{request.param}:latest")
     try:
-        listing = subprocess.run(
-            f"docker export {name} | tar --list", shell=True, check=True,
-            env=commands.environment({}), capture_output=True, text=True,
-        ).stdout  # fmt: skip
+        place = tmp_path_factory.mktemp("export") / "rootfs.tar"
+        return request.param, Rootfs(docker.write(["export", container], place))
     finally:
-        docker(commands, "rm", name)
-    return {Path(line).name for line in listing.split() if re.search(r"/s?bin/[^/]+$", line)}
+        docker("rm", "--volumes", container)
 
 
-def test_nginx_serves_a_site(built: Built, commands: Commands) -> None:
+PROGRAMS = {
+    "nginx-site": {"nginx", "tini"},
+    "redis": {
+        "redis-benchmark", "redis-check-aof", "redis-check-rdb", "redis-cli", "redis-server",
+        "tini",
+    },
+}  # fmt: skip
+
+
+def test_an_example_holds_its_programs_and_no_others(shipped: tuple[str, Rootfs]) -> None:
+    name, tree = shipped
+    places = ("/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin")
+    found = {
+        Path(path).name
+        for path, member in tree.members.items()
+        if path.startswith(places) and not member.isdir()
+    }
+    if name != "postgresql":
+        assert found == PROGRAMS[name]
+        return
+    # Its helpers run through a shell, so its inventory declares one; no other tool is there.
+    shell = {"dash", "sh"}
+    unwanted = set().union(*UNWANTED.values()) - shell
+    assert found & unwanted == set()
+    assert found > shell | {"postgresql-start", "psql", "tini"}
+
+
+def test_an_example_shows_nothing_of_how_it_was_made(shipped: tuple[str, Rootfs]) -> None:
+    _, tree = shipped
+    traces = (".ansible", "/run/rootfs", "/var/lib/apt", "/var/lib/dpkg/info", "systemctl",
+              "/var/lib/dpkg/status/", "/usr/lib/python3", "policy-rc.d", "/.cache/")  # fmt: skip
+    assert [path for path in tree.members for trace in traces if trace in f"{path}/"] == []
+    assert [path for path in tree.files() if b"/run/rootfs" in tree.content(path)] == []
+
+
+def test_an_example_gives_nobody_more_rights(shipped: tuple[str, Rootfs]) -> None:
+    _, tree = shipped
+    assert [path for path in tree.files() if tree.members[path].mode & 0o6000] == []
+    assert [
+        path for path, member in tree.members.items() if not member.issym() and member.mode & 0o002
+    ] == ["/tmp"]
+
+
+def test_nginx_serves_a_site(built: Built, docker: Docker) -> None:
     assert "image   nginx-site:latest" in built.output
-    with running(commands, "nginx-site:latest", "-p", "127.0.0.1::8080") as name:
-        port = docker(commands, "port", name, "8080").split()[0]
-        fetch = ["curl", "--silent", "--fail", "--retry", "20", "--retry-all-errors",
-                 "--retry-delay", "1"]  # fmt: skip
-        page = subprocess.check_output([*fetch, f"http://{port}/"], text=True)
+    with running(docker, "nginx-site:latest", "--publish=127.0.0.1::8080") as name:
+        address = docker("port", name, "8080").split()[0]
+        fetch = ("curl", "--silent", "--fail", "--retry", "20", "--retry-all-errors",
+                 "--retry-delay", "1")  # fmt: skip
+        page = subprocess.check_output([*fetch, f"http://{address}/"], text=True)
         assert "日本語" in page
-        assert subprocess.check_output([*fetch, f"http://{port}/greeting"], text=True) == "Goddag\n"
-        workers = docker(commands, "top", name)
-        assert workers.count("nginx: worker process") == 2
-    assert programs(commands, "nginx-site:latest") == {"nginx", "tini"}
+        greeting = subprocess.check_output([*fetch, f"http://{address}/greeting"], text=True)
+        # The inventory's word, over the role's own.
+        assert greeting == "Goddag\n"
+        assert docker("top", name).count("nginx: worker process") == 2
+        assert docker.stop(name) == 0
 
 
-def test_redis_keeps_what_it_is_told(built: Built, commands: Commands) -> None:
-    assert "image   redis:latest" in built.output
-    volume = f"test-redis-{time.monotonic_ns()}"
+def test_redis_keeps_what_it_is_told(docker: Docker) -> None:
+    volume = f"rootfs-test-{time.monotonic_ns()}"
     try:
-        for wanted in ("OK", "naïve"):
-            with running(commands, "redis:latest", "-v", f"{volume}:/data") as name:
-                until(commands, "exec", name, "redis-cli", "ping")
-                words = ("set", "word", "naïve") if wanted == "OK" else ("get", "word")
-                assert docker(commands, "exec", name, "redis-cli", *words).strip() == wanted
-                docker(commands, "stop", name)
+        for words, answer in (("set word naïve", "OK"), ("get word", "naïve")):
+            with running(docker, "redis:latest", f"--volume={volume}:/data") as name:
+                until(docker, "exec", name, "redis-cli", "ping")
+                assert docker("exec", name, "redis-cli", *words.split()) == answer
+                assert docker.stop(name) == 0
     finally:
-        docker(commands, "volume", "rm", "--force", volume)
+        docker("volume", "rm", "--force", volume)
 
 
-def test_postgresql_makes_its_cluster_in_the_clean_rootfs(built: Built, commands: Commands) -> None:
-    assert "image   postgresql:latest" in built.output
-    with running(commands, "postgresql:latest") as name:
-        until(commands, "exec", name, *PSQL, "select 1")
+def test_postgresql_makes_its_cluster_in_the_clean_rootfs(docker: Docker) -> None:
+    with running(docker, "postgresql:latest") as name:
+        until(docker, "exec", name, *PSQL, "select 1")
         query = (
             "select upper('ærlig'), to_char('2026-07-01 12:00Z'::timestamptz"
             " at time zone 'Asia/Kathmandu', 'HH24:MI')"
         )
-        assert docker(commands, "exec", name, *PSQL, query) == "ÆRLIG|17:45\n"
-        docker(commands, "exec", name, *PSQL, "create extension pg_trgm")
-        similar = docker(commands, "exec", name, *PSQL, "select similarity('word', 'two words')")
-        assert float(similar) > 0.3
-        docker(commands, "stop", name)
-        assert "database system is shut down" in docker(commands, "logs", name) + str(
-            subprocess.run(
-                ["docker", "logs", name],
-                env=commands.environment({}),
-                capture_output=True,
-                text=True,
-            ).stderr
-        )
+        assert docker("exec", name, *PSQL, query) == "ÆRLIG|17:45"
+        # Its data: an extension, which is a library and scripts.
+        docker("exec", name, *PSQL, "create extension pg_trgm")
+        assert float(docker("exec", name, *PSQL, "select similarity('word', 'two words')")) > 0.3
+        docker("stop", "--time", "20", name)
+        assert "database system is shut down" in docker("logs", name)
 
 
 def test_what_a_role_makes_keeps_its_owner_and_mode(built: Built) -> None:
@@ -292,10 +319,10 @@ def test_the_accounts_of_what_is_shipped_are_there_and_no_others(built: Built) -
     assert names("group") == ["root", "mail", "team", "app"]
 
 
-def test_only_what_outputs_name_is_shipped(built: Built, commands: Commands) -> None:
+def test_only_what_outputs_name_is_shipped(built: Built, docker: Docker) -> None:
     """The role that it depends on installed git as well."""
-    assert docker(commands, "run", "--rm", "test-team:latest").startswith("jq-")
-    assert programs(commands, "test-team:latest") == {"jq", "tini"}
+    assert docker("run", "--rm", "test-team:latest").startswith("jq-")
+    assert {path.name for path in (built.rootfs / "usr/bin").iterdir()} == {"jq", "tini"}
 
 
 def test_a_variable_that_a_role_names_makes_it_run_again(built: Built, commands: Commands) -> None:
@@ -341,10 +368,10 @@ def test_a_failure_says_what_and_where(built: Built, app: str, told: list[str]) 
     assert f"image   {app}:latest" not in built.output
 
 
-def test_nothing_is_left_behind(built: Built, commands: Commands) -> None:
-    names = docker(commands, "ps", "--all", "--format", "{{.Names}}")
-    assert not [name for name in names.split() if re.search(r"-(team|roles-\w+)-", name)]
-    assert built.output
+def test_nothing_is_left_behind(built: Built, docker: Docker) -> None:
+    assert "roles-broken" in built.output
+    names = docker("ps", "--all", "--format", "{{.Names}}").split()
+    assert [name for name in names if re.search(r"-(team|roles-\w+)-", name)] == []
 
 
 def test_an_app_cannot_have_roles_applied_by_itself(commands: Commands, tmp_path: Path) -> None:
