@@ -114,5 +114,5 @@ def harvested(build: Build, plan: Plan, project: Mapping[str, Any] | None = None
     plan = build.plan_stages(plan, project or {})
     for stage, tree in TREE.items():
         exported = export(build.directory.parent / f"{stage}-{build.name}", tree, epoch=0)
-        build.keep(plan.stage(stage).key, exported.fragment, exported.directory, {})
+        build.keep(plan, stage, exported.fragment, exported.directory, {})
     return plan.with_stage(Stage("system", "", run=False))

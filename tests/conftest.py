@@ -38,6 +38,14 @@ def docker_host() -> str:
 
 
 @pytest.fixture(scope="session")
+def lookups() -> None:
+    """Ansible's lookups: defaults of our roles ask the environment."""
+    from ansible.plugins.loader import init_plugin_loader
+
+    init_plugin_loader()
+
+
+@pytest.fixture(scope="session")
 def root_image(docker_host: str, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A root image: the one of a build if there is one, else one of roles/root_image."""
     listing = [

@@ -285,6 +285,7 @@ def exported(
     *outputs: Output | str,
     layers: Iterable[str] = (),
     build: bool = False,
+    scope: Scope | None = None,
     prune: Iterable[Prune] = (),
     companions: Iterable[Companion] = (),
     provided: Iterable[str] = (),
@@ -297,7 +298,7 @@ def exported(
     request = ExportRequest(
         layers=tuple(layers) or known,
         outputs=declared,
-        scope=Scope.BUILD if build else Scope.ALL,
+        scope=scope or (Scope.BUILD if build else Scope.ALL),
         prune=tuple(prune),
         companions=tuple(companions),
         provided=tuple(map(ImagePath, provided)),

@@ -14,7 +14,7 @@ from ansible_collections.rootfs.builder.plugins.plugin_utils.engine import (
     container_of,
     engine_of,
 )
-from ansible_collections.rootfs.builder.plugins.plugin_utils.planned import REGISTERED
+from ansible_collections.rootfs.builder.plugins.plugin_utils.planned import REGISTERED, Planned
 
 from rootfs_ansible.drive import container
 from rootfs_ansible.drive.keeper import run_process
@@ -29,6 +29,7 @@ SPEC = {
     "sources": {"type": "path"},
     "sources_digest": {"type": "str", "default": ""},
     "ignore": {"type": "list", "elements": "str", "default": []},
+    "parts": {"type": "bool", "default": False},
     "prefix": {"type": "path"},
     "ca_bundle": {"type": "path"},
     "secrets": {"type": "dict"},
@@ -64,11 +65,10 @@ class ActionModule(RootfsAction):
         return {"changed": changed, "container": name}
 
     def _request(self, args: Mapping[str, Any], task_vars: Mapping[str, Any]) -> container.Request:
-        options = (
-            build_of(task_vars, self._templar, self._loader).inputs.options
-            if REGISTERED in task_vars
-            else None
+        build = (
+            build_of(task_vars, self._templar, self._loader) if REGISTERED in task_vars else None
         )
+        options = build.inputs.options if build else None
 
         def variable(name: str) -> object:
             if options is not None:
@@ -96,6 +96,7 @@ class ActionModule(RootfsAction):
             name=args["name"] or "",
             sources=Sources(Path(sources), tuple(args["ignore"])) if sources else None,
             sources_digest=args["sources_digest"],
+            results=build.results(Planned.of(task_vars).plan) if build and args["parts"] else (),
             prefix=args["prefix"] or str(variable("rootfs_prefix") or "/app"),
             modified=epoch,
             read=self._content,

@@ -10,6 +10,7 @@ from typing import Any
 
 from ansible_collections.rootfs.builder.plugins.plugin_utils.action import RootfsAction
 from ansible_collections.rootfs.builder.plugins.plugin_utils.build import build_of
+from ansible_collections.rootfs.builder.plugins.plugin_utils.options import PART
 from ansible_collections.rootfs.builder.plugins.plugin_utils.planned import Planned
 
 from rootfs_ansible import exporter
@@ -36,7 +37,8 @@ class ActionModule(RootfsAction):
         build = build_of(task_vars, self._templar, self._loader)
         planned = Planned.of(task_vars)
         view = {**task_vars, **build.inputs.options, "rootfs_project": planned.project}
-        outputs = self._outputs(build, stage, view)
+        # What the stack ships of an app is nothing that a part has.
+        outputs = [] if PART in task_vars else self._outputs(build, stage, view)
         request = build.request(planned.plan, stage, outputs, planned.project)
         if build.docker_host:
             # To fetch a file the connection runs "docker cp", which it does not tell the engine.
@@ -50,7 +52,7 @@ class ActionModule(RootfsAction):
                 self._connection.fetch_file(f"{EXPORTED}/{name}", str(directory / name))
             # What the compile found out comes from the container, as the files do.
             found = task_vars.get("rootfs_compiled") or {}
-            build.keep(planned.plan.stage(stage).key, fragment, directory, found)
+            build.keep(planned.plan, stage, fragment, directory, found)
         return {
             "changed": True,
             "layers": [layer.to_json() for layer in fragment.layers],

@@ -26,6 +26,7 @@ class ActionModule(RootfsAction):
                 "build": {"type": "list", "elements": "str", "default": ["auto"]},
                 "entrypoint": {"type": "list", "elements": "str", "default": []},
                 "command": {"type": "list", "elements": "str", "default": []},
+                "command_needed": {"type": "bool", "default": True},
                 "working_directory": {"type": "str", "default": ""},
             }
         )
@@ -41,6 +42,7 @@ class ActionModule(RootfsAction):
                     command=tuple(arguments["command"]),
                     prefix=arguments["prefix"],
                     working_directory=arguments["working_directory"],
+                    needed=arguments["command_needed"],
                 ),
             ),
         )

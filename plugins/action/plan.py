@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.rootfs.builder.plugins.plugin_utils.action import RootfsAction
 from ansible_collections.rootfs.builder.plugins.plugin_utils.build import build_of, shares_output
-from ansible_collections.rootfs.builder.plugins.plugin_utils.options import options_of
+from ansible_collections.rootfs.builder.plugins.plugin_utils.options import PART, options_of
 from ansible_collections.rootfs.builder.plugins.plugin_utils.planned import Planned
 from ansible_collections.rootfs.builder.plugins.plugin_utils.roles import roles_of_app
 
@@ -25,9 +25,13 @@ class ActionModule(RootfsAction):
         project = self._task.args.get("project")
         if project is not None:
             dry = self._task.check_mode
-            plan = build.plan_stages(Planned.of(task_vars).plan, project, engine_needed=not dry)
+            planned = Planned.of(task_vars)
+            parts = planned.parts(task_vars)
+            plan = build.plan_stages(planned.plan, project, parts=parts, engine_needed=not dry)
             result = Planned(plan, project, build.docker_host).to_result()
-            return {**result, **self._foretold(_outlook(plan))} if dry else result
+            if not dry or PART in task_vars:
+                return result
+            return {**result, **self._foretold(_outlook(plan, parts))}
         roles = roles_of_app(build, task_vars, self._templar)
         plan = build.plan(roles, shared_output=shares_output(build, task_vars))
         result = Planned(plan, docker_host=build.docker_host).to_result()
@@ -52,14 +56,19 @@ class ActionModule(RootfsAction):
         return {"rootfs_summary": text}
 
 
-def _outlook(plan: Plan) -> str:
-    """Return what a build would do, a line for each stage."""
+def _outlook(plan: Plan, parts: Sequence[Plan]) -> str:
+    """Return what a build would do, a line for each stage, those of its parts last."""
     # What the results need is known once they are there: the system layer waits for the compile.
     lines = [f"{plan.name} would be built from {plan.context} by {plan.role}"]
-    build = plan.stage("build_image")
-    lines += [
-        f"  {stage.name:<12} {'to run' if stage.run else 'is there'}"
-        for stage in plan.stages
-        if stage.key and (stage.name != "toolchain" or stage.key != build.key)
-    ]
+    for item in (plan, *parts):
+        if item is not plan:
+            lines.append(f"  part {item.name}, by {item.role}")
+        build, margin = item.stage("build_image"), "  " if item is plan else "    "
+        lines += [
+            f"{margin}{stage.name:<12} {'to run' if stage.run else 'is there'}"
+            for stage in item.stages
+            if stage.key
+            and (stage.name != "toolchain" or stage.key != build.key)
+            and (stage.name != "root_image" or item is plan)
+        ]
     return "\n".join(lines)

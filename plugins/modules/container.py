@@ -54,6 +54,12 @@ options:
     type: list
     elements: str
     default: []
+  parts:
+    description:
+      - Whether the results of the app's parts (C(rootfs_parts)), which have been compiled, are put
+        over O(sources).
+    type: bool
+    default: false
   prefix:
     description:
       - Where the sources are in the container. By default the variable C(rootfs_prefix), else

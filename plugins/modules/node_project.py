@@ -60,6 +60,10 @@ options:
     type: list
     elements: str
     default: []
+  command_needed:
+    description: Whether it is an error that nothing says what the image runs.
+    type: bool
+    default: true
   working_directory:
     description: Where the image starts, by default in the app's directory.
     type: str

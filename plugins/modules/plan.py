@@ -13,7 +13,8 @@ description:
     image. An image whose key is in the store is brought to where it is wanted, and nothing else is
     to be done.
   - With O(project), what the stack's C(inspect) found, it computes the key of each stage and
-    says which of them are to be run.
+    says which of them are to be run. The parts of the app, hosts with the variable
+    C(rootfs_part), are planned so before it.
   - Its result is to be registered as C(rootfs_plan), where the collection's other actions look for
     it. Facts would do for a program of a build container what variables must not.
   - Runs on the controller, whatever the host's connection is.
@@ -65,6 +66,13 @@ stages:
   description: The stages by name, each with C(key), C(image) and C(run).
   returned: with O(project)
   type: dict
+parts:
+  description:
+    - The parts of the app with the C(host) that each is, C(app), C(number), and the keys C(key) and
+      C(compiled).
+  returned: success
+  type: list
+  elements: dict
 project:
   description: What the stack read of the project.
   returned: success

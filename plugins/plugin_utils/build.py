@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,16 @@ from ansible.template import Templar
 from ansible_collections.rootfs.builder.plugins.plugin_utils.engine import docker_host_of
 from ansible_collections.rootfs.builder.plugins.plugin_utils.options import (
     COLLECTION,
+    PART,
     RoleOptions,
     app_file,
     app_stack,
+    refuse_facts,
     resolve,
     role_directories,
+    roles_of,
 )
+from ansible_collections.rootfs.builder.plugins.plugin_utils.parts import parts_of
 
 import rootfs_ansible
 from rootfs_ansible.drive.build import Build
@@ -30,21 +35,27 @@ PACKAGE = Path(rootfs_ansible.__file__).parent
 
 
 def build_of(task_vars: Mapping[str, Any], templar: Templar, loader: DataLoader) -> Build:
-    """Return the build of the app that is the task's host.
+    """Return the build of the app, or the part of one, that is the task's host.
 
     Raises ``InputError`` where its directory, its stack or an option is not as it must be.
     """
+    refuse_facts([PART], task_vars)
+    if PART not in task_vars:
+        return _build_of_app(task_vars, templar, loader)
+    part = templar.template(task_vars[PART])
+    app = {**task_vars["hostvars"].raw_get(part["app"]), "hostvars": task_vars["hostvars"]}
+    found = _build_of_app(app, templar, loader).parts[int(part["number"])]
+    refuse_facts(found.inputs.options, task_vars)
+    return found
+
+
+def _build_of_app(task_vars: Mapping[str, Any], templar: Templar, loader: DataLoader) -> Build:
     directory = app_directory(task_vars, templar)
     places = role_directories(task_vars)
-    own = COLLECTION / "roles"
     chosen = str(templar.template(task_vars.get("rootfs_stack", "")) or "")
     stack = stacks.detect(directory, stacks.find(places), chosen or app_stack(directory))
     stack_role = RoleOptions(stack.directory, loader)
-    roles = (
-        RoleOptions(own / "rootfs", loader),
-        RoleOptions(own / "root_image", loader),
-        stack_role,
-    )
+    roles = roles_of(stack_role, loader)
     known = [name for role in roles for name in role.options]
     view = {**task_vars, "rootfs_app_dir": str(directory)}
     options = resolve(roles, app_file(directory, known, stack.inventory_only), view, templar)
@@ -55,19 +66,21 @@ def build_of(task_vars: Mapping[str, Any], templar: Templar, loader: DataLoader)
         options=options,
         specs={entry: tuple(spec) for entry, spec in stack_role.specs.items()},
         searches=places,
-        root_role=own / "root_image",
+        root_role=COLLECTION / "roles" / "root_image",
         collection=COLLECTION,
         code=directory_digest(PACKAGE, COLLECTION / "plugins", COLLECTION / "playbooks" / "parts"),
         # Where no engine answers, one of this machine is started, or this is a dry run.
         architecture=engine.architecture() if docker_host else native_architecture(),
     )
-    return Build(
+    make = partial(
+        Build,
         inputs,
         name=str(task_vars["inventory_hostname"]),
         directory=directory,
         docker_host=docker_host,
         engine=engine,
     )
+    return make(parts=parts_of(make(), view, templar, loader))
 
 
 def shares_output(build: Build, task_vars: Mapping[str, Any]) -> bool:

@@ -39,16 +39,20 @@ class Start:
     """What an inventory says of how the image starts: ``entrypoint`` and ``command`` in place of
     what the project says (both empty: as that says). ``prefix`` is where the project's sources
     are in the image, and ``working_directory`` where it starts (empty: in the app's directory).
+    Nothing is started of what is not ``needed``.
     """
 
     entrypoint: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
     prefix: str = "/app"
     working_directory: str = ""
+    needed: bool = True
 
 
 def command_at(place: Place, start: Start, node: str, *, built: bool) -> Command:
     """Return how the app in ``place`` starts; what is ``built`` may not be there yet."""
+    if not start.needed:
+        return Command(given=True)
     if start.entrypoint or start.command:
         return _given(place, start, node)
     return _of_package(place, node, built=built)

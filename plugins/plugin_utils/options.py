@@ -18,6 +18,9 @@ from rootfs_ansible.errors import InputError, suggestion
 COLLECTION = Path(__file__).resolve().parents[2]
 APP_FILE = "rootfs.yml"
 
+PART = "rootfs_part"
+"""The variable of a host that is a part of an app: C(app), the app's host, and which C(number)."""
+
 _FACTS = {
     "rootfs_applied_role",
     "rootfs_applied_roles",
@@ -26,6 +29,7 @@ _FACTS = {
     "rootfs_container",
     "rootfs_docker_host",
     "rootfs_needed_packages",
+    PART,
     "rootfs_plan",
     "rootfs_project",
 }
@@ -120,6 +124,12 @@ class RoleOptions:
         }
 
 
+def roles_of(stack_role: RoleOptions, loader: DataLoader) -> tuple[RoleOptions, ...]:
+    """Return the roles whose options an app of a stack has."""
+    own = COLLECTION / "roles"
+    return RoleOptions(own / "rootfs", loader), RoleOptions(own / "root_image", loader), stack_role
+
+
 def app_file(
     directory: Path, known: Iterable[str], inventory_only: Iterable[str] = ()
 ) -> dict[str, Any]:
@@ -143,7 +153,7 @@ def app_file(
             details=sorted(others),
             hint="set it in the inventory, or with -e",
         )
-    _refuse_unknown(data, set(known), str(path))
+    refuse_unknown(data, set(known), str(path))
     return data
 
 
@@ -151,14 +161,21 @@ def options_of(
     directory: Path, options: Mapping[str, Any], task_vars: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return the resolved ``options`` that roles see once the play holds them as variables:
-    ``options`` of every stack, ``own_options`` of the app's stack that its rootfs.yml decides.
+    ``options`` of every stack, ``own_options`` of the app's stack that its rootfs.yml decides. The
+    host of a part has no variables but these: it is told all of its stack.
 
     What may be a secret of the build is none of them.
     """
     every = {name: value for name, value in options.items() if name in OF_EVERY_STACK}
-    own = set(_read(directory / APP_FILE)) & set(options) - set(task_vars)
-    of_stack = {name: options[name] for name in sorted(own) if not name.startswith("rootfs_")}
-    return {"options": every, "own_options": of_stack}
+    own = set(options)
+    if PART not in task_vars:
+        own &= set(_read(directory / APP_FILE)) - set(task_vars)
+    return {"options": every, "own_options": {name: options[name] for name in of_a_stack(own)}}
+
+
+def of_a_stack(names: Iterable[str]) -> list[str]:
+    """Return those of ``names`` that are options of a stack, not of every app, sorted."""
+    return sorted(n for n in names if not n.startswith(("rootfs_", _OF_THE_ROOT_IMAGE)))
 
 
 def resolve(
@@ -181,20 +198,12 @@ def resolve(
         # An entry point may require what the playbook sets: no option, and decided by others.
         if name not in _FACTS
     }
-    facts = set(task_vars.get("ansible_facts") or ()) & set(known)
-    if facts:
-        raise InputError(
-            "facts of the host have the names of options",
-            where=str(task_vars.get("inventory_hostname", "")),
-            details=sorted(facts),
-            hint="a module that ran in its container returned them, or a fact cache kept them;"
-            " options are variables of the inventory or of -e",
-        )
+    refuse_facts(known, task_vars)
     if "rootfs_plan" not in task_vars:
         # Once a build has begun, roles register results of their own under these prefixes.
         prefixes = tuple(f"{role.name}_" for role in roles)
         given = [name for name in task_vars if name.startswith(prefixes)]
-        _refuse_unknown(given, {*known, *_FACTS}, "variables")
+        refuse_unknown(given, {*known, *_FACTS}, "variables")
     defaults = {name: value for role in roles for name, value in role.defaults.items()}
     layered = {**defaults, **own, **task_vars}
     view = templar.copy_with_new_env(available_variables=layered)
@@ -211,6 +220,19 @@ def resolve(
     }
 
 
+def refuse_facts(names: Iterable[str], task_vars: Mapping[str, Any]) -> None:
+    """Raise ``InputError`` where facts of the host have one of these ``names``, which decide."""
+    facts = set(task_vars.get("ansible_facts") or ()) & set(names)
+    if facts:
+        raise InputError(
+            "facts of the host have the names of options",
+            where=str(task_vars.get("inventory_hostname", "")),
+            details=sorted(facts),
+            hint="a module that ran in its container returned them, or a fact cache kept them;"
+            " options are variables of the inventory or of -e",
+        )
+
+
 def _read(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
@@ -223,7 +245,8 @@ def _read(path: Path) -> dict[str, Any]:
     return data or {}
 
 
-def _refuse_unknown(names: Iterable[str], known: set[str], where: str) -> None:
+def refuse_unknown(names: Iterable[str], known: set[str], where: str) -> None:
+    """Raise ``InputError`` with those of ``names`` that are no option, and the nearest that is."""
     unknown = sorted(set(map(str, names)) - known)
     problems = [name + suggestion(name, known) for name in unknown]
     if problems:

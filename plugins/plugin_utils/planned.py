@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from rootfs_ansible.errors import InputError
 from rootfs_ansible.model.plan import Plan
 
 REGISTERED = "rootfs_plan"
@@ -33,6 +34,23 @@ class Planned:
             "docker_host": self.docker_host,
             "packages": list(self.packages),
         }
+
+    def parts(self, task_vars: Mapping[str, Any]) -> tuple[Plan, ...]:
+        """Return the plans of the app's parts, which their hosts have registered.
+
+        ``InputError`` where one has not: it failed, or is none of the play's hosts.
+        """
+        hosts = [part.host for part in self.plan.parts]
+        registered = {host: task_vars["hostvars"].get(host, {}).get(REGISTERED) for host in hosts}
+        missing = [host for host in hosts if not (registered[host] or {}).get("stages")]
+        if missing:
+            raise InputError(
+                f"parts of {self.plan.name} are not planned",
+                details=missing,
+                hint="see the message of the part above; where --limit names the app, have it name"
+                f" the app's parts as well: --limit '{self.plan.name},{self.plan.name}.*'",
+            )
+        return tuple(Plan.from_json(registered[host]) for host in hosts)
 
     @staticmethod
     def of(task_vars: Mapping[str, Any]) -> Planned:

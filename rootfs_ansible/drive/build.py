@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rootfs_ansible.drive.delivery import STACK_LABEL, deliver, planned_outputs
 from rootfs_ansible.drive.engine import Engine
+from rootfs_ansible.drive.results import Results, check_apart
 from rootfs_ansible.drive.sources import Sources
 from rootfs_ansible.errors import EngineError, InputError, LinkError, StoreError
 from rootfs_ansible.model.document import Document
 from rootfs_ansible.model.image import Image, ImageConfig
 from rootfs_ansible.model.manifest import Fragment, Need
 from rootfs_ansible.model.path import ImagePath
-from rootfs_ansible.model.plan import Plan, Roles, Stage
+from rootfs_ansible.model.plan import Plan, PlannedPart, Roles, Stage
 from rootfs_ansible.model.request import Companion, ExportRequest, Output, Prune, Scope
 from rootfs_ansible.pack.image import check_name, find_image, pack
 from rootfs_ansible.pack.link import link, resolved, unwritable
@@ -24,6 +26,9 @@ from rootfs_ansible.plan.app import Inputs
 from rootfs_ansible.plan.key import stage_key
 from rootfs_ansible.plan.stack import LAYERS
 from rootfs_ansible.store.layout import Descriptor, Store
+
+if TYPE_CHECKING:
+    from rootfs_ansible.drive.part import PartBuild
 
 Value = TypeVar("Value")
 
@@ -53,7 +58,13 @@ class Build:
     """One app's plan, its stages' harvests and its image; every method may be the first."""
 
     def __init__(
-        self, inputs: Inputs, name: str, directory: Path, docker_host: str, engine: Engine
+        self,
+        inputs: Inputs,
+        name: str,
+        directory: Path,
+        docker_host: str,
+        engine: Engine,
+        parts: Sequence[PartBuild] = (),
     ) -> None:
         self.inputs = inputs
         self.name = name
@@ -61,6 +72,7 @@ class Build:
         # Empty where no engine answers yet: the engine is then the usual one.
         self.docker_host = docker_host
         self.engine = engine
+        self.parts = tuple(parts)
         self.store = Store(Path(str(inputs.options["rootfs_store"])).expanduser())
 
     def plan(self, roles: Roles = NO_ROLES, *, shared_output: bool = False) -> Plan:
@@ -78,8 +90,7 @@ class Build:
                 stack=stack.name,
                 role=stack.role,
                 context=str(self._context()),
-                # Its options decide by their values, not by the file that says them.
-                ignore=(*stack.ignore, "**/rootfs.yml"),
+                ignore=(),
                 inspects=stack.has("inspect"),
                 outputs=planned_outputs(
                     self.name,
@@ -88,20 +99,34 @@ class Build:
                     shared=shared_output,
                 ),
                 roles=roles,
+                parts=tuple(
+                    PlannedPart(self.name, number, part.name, part.plan().key)
+                    for number, part in enumerate(self.parts)
+                ),
             )
         )
 
     def plan_stages(
-        self, plan: Plan, project: Mapping[str, Any], *, engine_needed: bool = True
+        self,
+        plan: Plan,
+        project: Mapping[str, Any],
+        *,
+        parts: Sequence[Plan] = (),
+        engine_needed: bool = True,
     ) -> Plan:
-        """Plan the stages, now that ``project`` (what the stack's inspection found) is known.
+        """Plan the stages, now that ``project`` (what the stack's inspection found) is known, and
+        the stages of its ``parts`` are planned.
 
         Planning writes nothing: a dry run leaves all as it is. It needs no engine either: one that
         does not answer has no image.
         """
         context = str(project.get("context") or self.directory)
-        if context != plan.context:
-            plan = self._replan(replace(plan, context=context))
+        planned = tuple(
+            replace(known, key=part.key, compiled=part.stage("compile").key)
+            for known, part in zip(plan.parts, parts, strict=True)
+        )
+        if (context, planned) != (plan.context, plan.parts):
+            plan = self._replan(replace(plan, context=context, parts=planned))
         wanted = str(project.get("toolchain") or "")
         inputs = self.inputs
         prefix = f"rootfs.builder/stack-{inputs.stack.name}"
@@ -120,7 +145,7 @@ class Build:
             staged = replace(plan, stages=(*always, *none))
             return self.plan_system(staged, project)[0]
         build = stage("build_image", inputs.build_image(), f"{prefix}-build")
-        compile_key = inputs.compile(wanted, plan.sources)
+        compile_key = inputs.compile(wanted, plan.sources, [part.compiled for part in planned])
         return replace(
             plan,
             stages=(
@@ -203,10 +228,13 @@ class Build:
             seed_layer="system" if stage == "system" else "",
         )
 
-    def keep(self, key: str, fragment: Fragment, exported: Path, facts: Mapping[str, Any]) -> None:
+    def keep(
+        self, plan: Plan, stage: str, fragment: Fragment, exported: Path, facts: Mapping[str, Any]
+    ) -> None:
         """Check what an export gave, and keep it under the key of its stage."""
         self.store.admit(fragment, exported, self._epoch)
-        self.store.put_record(key, {"fragment": fragment.to_json(), "facts": dict(facts)})
+        record = {"fragment": fragment.to_json(), "facts": dict(facts)}
+        self.store.put_record(plan.stage(stage).key, record)
 
     def harvest(self, key: str) -> Harvest | None:
         """Return what the stage with this key left in the store; nothing unless all is there."""
@@ -221,6 +249,15 @@ class Build:
         if not self.store.holds(fragment) or not isinstance(facts, dict):
             return None
         return Harvest(fragment, facts)
+
+    def results(self, plan: Plan) -> tuple[Results, ...]:
+        """Return what the app's parts were compiled to, for the app's own build container."""
+        found = tuple(
+            part.left(planned.compiled, self.place(plan))
+            for part, planned in zip(self.parts, plan.parts, strict=True)
+        )
+        check_apart(found)
+        return found
 
     def image(self, key: str) -> Image | None:
         """Return the finished image of that key, if the store has all of it."""
@@ -247,8 +284,7 @@ class Build:
         # By now the name may be another build's: the record is of what was packed here.
         packed = self.store.descriptor(image.digest)
         self.store.put_record(plan.key, {"digest": packed.digest, "size": packed.size})
-        if Path(plan.context) != self._context():
-            self.store.put_record(self._context_key(), {"context": plan.context})
+        self.remember(plan)
         return image
 
     def deliver(self, image: Image, plan: Plan) -> bool:
@@ -258,6 +294,15 @@ class Build:
         """
         load = bool(self.inputs.options["rootfs_load"])
         return deliver(self.store, self.engine if load else None, image, plan.outputs)
+
+    def remember(self, plan: Plan) -> None:
+        """Have the next plan look for the sources where this one found them."""
+        if Path(plan.context) != self._context():
+            self.store.put_record(self._context_key(), {"context": plan.context})
+
+    def place(self, plan: Plan) -> ImagePath:
+        """Return where the app's directory is in its build container."""
+        return ImagePath(str(self.inputs.options["rootfs_prefix"])) / self._below(plan.context)
 
     @property
     def tag(self) -> str:
@@ -445,9 +490,21 @@ class Build:
         return int(match[1]), int(match[2] or match[1])
 
     def _replan(self, plan: Plan) -> Plan:
-        sources = Sources(Path(plan.context), plan.ignore).digest()
-        key = self.inputs.image(sources, plan.roles.digest)
-        return replace(plan, sources=sources, key=key, cached=self.image(key) is not None)
+        ignore = self._ignore(plan.context)
+        sources = Sources(Path(plan.context), ignore).digest()
+        key = self.inputs.image(sources, plan.roles.digest, [part.key for part in plan.parts])
+        cached = self.image(key) is not None
+        return replace(plan, ignore=ignore, sources=sources, key=key, cached=cached)
+
+    def _ignore(self, context: str) -> tuple[str, ...]:
+        """Return the patterns of what in ``context`` is none of the app's sources."""
+        parts = [pattern for part in self.parts for pattern in part.not_sources(context)]
+        # Its options decide by their values, not by the file that says them.
+        return (*self.inputs.stack.ignore, *parts, "**/rootfs.yml")
+
+    def _below(self, context: str) -> str:
+        """Return the app's directory as it is named below that of its sources."""
+        return os.path.relpath(self.directory, context)
 
     def _staged(self, plan: Plan) -> str:
         """Return the digest of what decides the result of the app's roles."""

@@ -17,6 +17,7 @@ from rootfs_ansible.drive.engine import (
     Image,
 )
 from rootfs_ansible.drive.keeper import Process, joining, kept, labels_of, leave, network_of
+from rootfs_ansible.drive.results import Results
 from rootfs_ansible.drive.sources import EPOCH, Sources
 from rootfs_ansible.errors import EngineError, InputError
 
@@ -41,6 +42,7 @@ class Request:
     """A container as it is wanted.
 
     ``sources`` are put at ``prefix``; they must have the ``sources_digest``, where one is given.
+    ``results`` of its parts, in places below ``prefix``, are put over them.
     ``ca_bundle`` (a file of certificates) and ``secrets`` (files by name) are of the controller,
     where ``read`` gives their content; they are in memory in the container. ``network`` is the
     run's own unless it names one. A container with ``keep`` outlives the run (molecule). An image
@@ -53,6 +55,7 @@ class Request:
     name: str = ""
     sources: Sources | None = None
     sources_digest: str = ""
+    results: tuple[Results, ...] = ()
     prefix: str = "/app"
     modified: int = EPOCH
     ca_bundle: Path | None = None
@@ -122,6 +125,9 @@ def start(engine: Engine, owner: Process, request: Request, *, check: bool = Fal
             engine.write(name, path, content, mode)
         if request.sources is not None:
             _put_sources(engine, name, request, request.sources)
+        for results in request.results:
+            with results.archive(request.prefix.strip("/"), request.modified) as archive:
+                engine.put(name, request.prefix, archive)
         if not owner.alive():
             raise EngineError("the run that started this container is no more", where=name)
     except BaseException:

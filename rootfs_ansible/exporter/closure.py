@@ -76,6 +76,7 @@ class _Closing:
         self._companions = Companions(request.companions)
         self._provided = frozenset(request.provided)
         self._build = request.scope is Scope.BUILD
+        self._follows = request.scope is not Scope.OUTPUTS
         self._found = Closure()
         self._queue: deque[Node] = deque()
         self._objects: deque[Node] = deque()
@@ -166,6 +167,8 @@ class _Closing:
 
     def _follow(self, node: Node) -> None:
         """Follow the edges of one path."""
+        if not self._follows:
+            return
         if node.status.kind is Kind.SYMLINK:
             self._follow_link(node)
         elif node.status.kind is Kind.FILE:
@@ -464,7 +467,7 @@ class _Closing:
 
     def _touch(self, path: ImagePath, by: Requester) -> None:
         """Fire the companion rules of ``path``."""
-        if path in self._touched and not by.shipped:
+        if not self._follows or (path in self._touched and not by.shipped):
             return
         self._touched.add(path)
         for rule in self._companions.fired_by(path):

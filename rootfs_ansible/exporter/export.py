@@ -17,7 +17,7 @@ from rootfs_ansible.exporter.root import Root
 from rootfs_ansible.exporter.tar import LayerTar, unwritable
 from rootfs_ansible.model.manifest import Entry, Fragment, Kind, Layer, Omission
 from rootfs_ansible.model.path import ImagePath
-from rootfs_ansible.model.request import ExportRequest
+from rootfs_ansible.model.request import ExportRequest, Scope
 
 FRAGMENT = "fragment.json"
 
@@ -51,7 +51,7 @@ def export(root: Path, request: ExportRequest, output: Path) -> Fragment:
             details=missing,
             hint="build or install what is missing, or stop declaring what needs it",
         )
-    shipped = add_records(tree, packages, found, request)
+    shipped = () if request.scope is Scope.OUTPUTS else add_records(tree, packages, found, request)
     split = partition(tree, found, request.layers, frozenset(request.provided))
     _make(output)
     writing = _Writing(tree, packages, request, output)

@@ -76,6 +76,43 @@ class Roles:
 
 
 @dataclass(frozen=True, slots=True)
+class PlannedPart:
+    """A part of an app as the app's plan knows it.
+
+    ``host`` is what it is in the play, the part with this ``number`` of the host ``app``; ``key``
+    stands for all that decides it, ``compiled`` is the key of its compile (empty until its stages
+    are planned).
+    """
+
+    app: str
+    number: int
+    host: str
+    key: str
+    compiled: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as a JSON object."""
+        return {
+            "app": self.app,
+            "number": self.number,
+            "host": self.host,
+            "key": self.key,
+            "compiled": self.compiled,
+        }
+
+    @staticmethod
+    def from_json(data: Document) -> PlannedPart:
+        """Return what ``to_json`` wrote; ``InputError`` where it is not one."""
+        return PlannedPart(
+            data.text("app"),
+            data.integer("number"),
+            data.text("host"),
+            data.text("key"),
+            data.text("compiled"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What is to be done for an app.
 
@@ -83,7 +120,7 @@ class Plan:
     sources (``ignore`` names what is none of them), ``sources`` their digest, ``key`` that of the
     image, ``cached`` whether the image is there, ``inspects`` whether the stack reads projects,
     ``outputs`` what is written beside the store: formats and paths; ``roles`` those that are
-    applied to the staging container.
+    applied to the staging container, ``parts`` what of it has a stack of its own.
     """
 
     name: str
@@ -98,6 +135,7 @@ class Plan:
     stages: tuple[Stage, ...] = ()
     outputs: tuple[tuple[str, str], ...] = ()
     roles: Roles = Roles()
+    parts: tuple[PlannedPart, ...] = ()
 
     def stage(self, name: str) -> Stage:
         """Return a stage by name."""
@@ -122,6 +160,7 @@ class Plan:
             "inspects": self.inspects,
             "outputs": dict(self.outputs),
             "roles": self.roles.to_json(),
+            "parts": [part.to_json() for part in self.parts],
             "stages": {stage.name: stage.to_json() for stage in self.stages},
         }
 
@@ -145,4 +184,5 @@ class Plan:
             stages=document.each("stages", Stage.from_json),
             outputs=tuple(document.mapping("outputs").items()),
             roles=Roles.from_json(data.get("roles")),
+            parts=document.each("parts", PlannedPart.from_json),
         )

@@ -18,10 +18,12 @@ class Scope(StrEnum):
 
     ``build``: a path that a package owns is a need, the staging container brings it.
     ``all``: it is shipped from this tree.
+    ``outputs``: neither, what the outputs hold is all there is.
     """
 
     BUILD = "build"
     ALL = "all"
+    OUTPUTS = "outputs"
 
 
 class Foreign(StrEnum):

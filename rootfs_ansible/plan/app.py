@@ -103,8 +103,9 @@ class Inputs:
             },
         )
 
-    def compile(self, wanted: str, sources: str) -> str:
-        """Return the key of an app's compile; ``sources`` is the digest of its sources."""
+    def compile(self, wanted: str, sources: str, parts: Sequence[str] = ()) -> str:
+        """Return the key of an app's compile; ``sources`` is the digest of its sources, ``parts``
+        are the keys of its parts' compiles."""
         return stage_key(
             "compile",
             {
@@ -115,6 +116,24 @@ class Inputs:
                 "packages": self._package_tasks(),
                 "stack": [self.stack.outputs["compile"], self.stack.prune, self.stack.environment],
                 "options": self._own(*_SYSTEM_ONLY),
+                "parts": parts,
+                "code": self.code,
+            },
+        )
+
+    def part(self, wanted: str, sources: str, place: str, outputs: Sequence[str]) -> str:
+        """Return the key of the compile of a part: its ``outputs`` in the directory ``place`` of
+        its sources are all that is taken from it."""
+        return stage_key(
+            "part",
+            {
+                "parent": self.toolchain(wanted),
+                "sources": sources,
+                "place": place,
+                "role": self._role("compile"),
+                "packages": self._package_tasks(),
+                "options": self._own(*_SYSTEM_ONLY),
+                "outputs": outputs,
                 "code": self.code,
             },
         )
@@ -139,8 +158,9 @@ class Inputs:
             },
         )
 
-    def image(self, sources: str, staged: str = "") -> str:
-        """Return the key of the whole image: whatever decides any of its stages."""
+    def image(self, sources: str, staged: str = "", parts: Sequence[str] = ()) -> str:
+        """Return the key of the whole image: whatever decides any of its stages; ``parts`` are
+        the keys of its parts as a whole."""
         return stage_key(
             "image",
             {
@@ -153,6 +173,7 @@ class Inputs:
                 "options": self._hashed(),
                 "sources": sources,
                 "staged": staged,
+                "parts": parts,
             },
         )
 

@@ -76,7 +76,7 @@ def test_what_is_built_is_what_was_planned(commands: Commands, app: Maker, tmp_p
     )  # fmt: skip
     assert running.stdout is not None
     for line in running.stdout:
-        if "Plan the stages of each app" in line:
+        if "TASK [Plan the stages]" in line:
             break
     (directory / "tiny.js").write_text("half")
     said = running.stdout.read()

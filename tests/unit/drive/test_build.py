@@ -162,7 +162,8 @@ def test_what_a_stack_says_is_started_is_in_the_image(
     key = plan.stage("compile").key
     fragment = build.harvest(key)
     assert fragment
-    build.keep(key, fragment.fragment, tmp_path / f"compile-{build.name}", {"scripts": [script]})
+    exported = tmp_path / f"compile-{build.name}"
+    build.keep(plan, "compile", fragment.fragment, exported, {"scripts": [script]})
     if there:
         assert build.pack(plan, {})
         return
@@ -194,7 +195,7 @@ def test_what_roles_make_is_an_image(tmp_path: Path) -> None:
     tree = {"runtime": TREE["runtime"], "system": "app /srv dir 0755\napp /srv/page file 0644 x"}
     for stage, text in tree.items():
         exported = export(tmp_path / stage, text, epoch=0)
-        build.keep(plan.stage(stage).key, exported.fragment, exported.directory, {})
+        build.keep(plan, stage, exported.fragment, exported.directory, {})
     image = build.pack(plan, {})
     assert [layer.name for layer in image.layers if layer.digest] == ["runtime", "app"]
     # Nothing makes the directory of the sources.
@@ -213,7 +214,7 @@ def test_packages_are_shared_and_what_roles_wrote_over_them_is_the_apps(tmp_path
     )
     plan = build.plan_stages(build.plan(ROLES), {})
     exported = export(tmp_path / "runtime", TREE["runtime"], epoch=0)
-    build.keep(plan.stage("runtime").key, exported.fragment, exported.directory, {})
+    build.keep(plan, "runtime", exported.fragment, exported.directory, {})
     request = build.request(plan, "system", [], {})
     assert request.layers == ("system", "dependencies", "app")
     assert [

@@ -18,7 +18,7 @@ from rootfs_ansible.exporter import FRAGMENT, zipapp
 from rootfs_ansible.exporter.__main__ import FAILED, main
 from rootfs_ansible.model.manifest import EdgeKind, Fragment, Need
 from rootfs_ansible.model.path import ImagePath
-from rootfs_ansible.model.request import ExportRequest
+from rootfs_ansible.model.request import ExportRequest, Scope
 
 
 @pytest.fixture
@@ -227,3 +227,17 @@ def test_the_seeds_need_a_layer(root: Path) -> None:
     need = Need(ImagePath("/x"), "x", "1", "amd64", "/app", EdgeKind.ELF)
     with pytest.raises(InputError, match="the seeds go to layer ''"):
         exported(root, "/app", seeds=(need,))
+
+
+def test_outputs_alone_are_shipped_without_what_they_need(root: Path) -> None:
+    (root / "app" / "tool.sh").chmod(0o755)
+    made = exported(root, "/app/x.node", "/app/tool.sh", "/app/link", scope=Scope.OUTPUTS)
+    assert sorted(str(entry.path) for entry in made.fragment.entries) == [
+        "/app",
+        "/app/link",
+        "/app/tool.sh",
+        "/app/x.node",
+    ]
+    assert (made.fragment.needs, made.fragment.packages) == ((), ())
+    with pytest.raises(ClosureError, match="nowhere in the tree"):
+        exported(root, "/app/gone", scope=Scope.OUTPUTS)

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from ansible.parsing.dataloader import DataLoader
-from ansible.plugins.loader import init_plugin_loader
 from ansible.template import Templar
 from ansible_collections.rootfs.builder.plugins.plugin_utils import build as module
 from builds import StandIn
@@ -16,11 +15,7 @@ from rootfs_ansible.drive.build import Build
 from rootfs_ansible.drive.engine import native_architecture
 from rootfs_ansible.errors import InputError
 
-
-@pytest.fixture(scope="module", autouse=True)
-def lookups() -> None:
-    """Defaults of our roles ask the environment."""
-    init_plugin_loader()
+pytestmark = pytest.mark.usefixtures("lookups")
 
 
 @pytest.fixture
