@@ -145,7 +145,8 @@ class Build:
             staged = replace(plan, stages=(*always, *none))
             return self.plan_system(staged, project)[0]
         build = stage("build_image", inputs.build_image(), f"{prefix}-build")
-        compile_key = inputs.compile(wanted, plan.sources, [part.compiled for part in planned])
+        place, compiled = self._below(plan.context), [part.compiled for part in planned]
+        compile_key = inputs.compile(wanted, plan.sources, place, compiled)
         return replace(
             plan,
             stages=(
@@ -492,7 +493,8 @@ class Build:
     def _replan(self, plan: Plan) -> Plan:
         ignore = self._ignore(plan.context)
         sources = Sources(Path(plan.context), ignore).digest()
-        key = self.inputs.image(sources, plan.roles.digest, [part.key for part in plan.parts])
+        place, parts = self._below(plan.context), [part.key for part in plan.parts]
+        key = self.inputs.image(sources, plan.roles.digest, place, parts)
         cached = self.image(key) is not None
         return replace(plan, ignore=ignore, sources=sources, key=key, cached=cached)
 

@@ -152,8 +152,7 @@ class PartBuild(Build):
 
     def _replan(self, plan: Plan) -> Plan:
         plan = super()._replan(plan)
-        place = self._below(plan.context)
-        decides = {"image": plan.key, "place": place, "outputs": self._part.outputs}
+        decides = {"image": plan.key, "outputs": self._part.outputs}
         return replace(plan, key=stage_key("whole part", decides), cached=False)
 
     def _ignore(self, context: str) -> tuple[str, ...]:

@@ -103,15 +103,18 @@ class Inputs:
             },
         )
 
-    def compile(self, wanted: str, sources: str, parts: Sequence[str] = ()) -> str:
-        """Return the key of an app's compile; ``sources`` is the digest of its sources, ``parts``
-        are the keys of its parts' compiles."""
+    def compile(
+        self, wanted: str, sources: str, place: str = ".", parts: Sequence[str] = ()
+    ) -> str:
+        """Return the key of an app's compile; ``sources`` is the digest of its sources, ``place``
+        its directory among them, ``parts`` are the keys of its parts' compiles."""
         return stage_key(
             "compile",
             {
                 "parent": self.toolchain(wanted),
                 "runtime": self.runtime(wanted),
                 "sources": sources,
+                "place": place,
                 "role": self._role("compile"),
                 "packages": self._package_tasks(),
                 "stack": [self.stack.outputs["compile"], self.stack.prune, self.stack.environment],
@@ -158,7 +161,9 @@ class Inputs:
             },
         )
 
-    def image(self, sources: str, staged: str = "", parts: Sequence[str] = ()) -> str:
+    def image(
+        self, sources: str, staged: str = "", place: str = ".", parts: Sequence[str] = ()
+    ) -> str:
         """Return the key of the whole image: whatever decides any of its stages; ``parts`` are
         the keys of its parts as a whole."""
         return stage_key(
@@ -173,6 +178,7 @@ class Inputs:
                 "options": self._hashed(),
                 "sources": sources,
                 "staged": staged,
+                "place": place,
                 "parts": parts,
             },
         )

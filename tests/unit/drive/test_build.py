@@ -22,6 +22,18 @@ def test_a_plan_and_a_look_at_what_is_there_write_nothing(tmp_path: Path) -> Non
     assert not build.store.directory.exists()
 
 
+def test_apps_of_one_repository_are_compiled_each_for_itself(tmp_path: Path) -> None:
+    """Their sources are the same, those of the repository."""
+    (tmp_path / "apps").mkdir()
+    builds = [
+        make_build(tmp_path, f"apps/{name}", rootfs_image_name="x") for name in ("api", "web")
+    ]
+    plans = [build.plan_stages(build.plan(), {"context": str(tmp_path)}) for build in builds]
+    assert len({plan.sources for plan in plans}) == 1
+    assert len({plan.stage("compile").key for plan in plans}) == 2
+    assert len({plan.key for plan in plans}) == 2
+
+
 def test_an_image_that_is_there_gets_its_name_when_it_is_delivered(tmp_path: Path) -> None:
     build = make_build(tmp_path)
     plan = harvested(build, build.plan())
