@@ -1,0 +1,164 @@
+"""What is shipped of installed packages, and what an image of them runs."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.rootfs.builder.plugins.module_utils import python_shipped
+from ansible_collections.rootfs.builder.plugins.module_utils.python_shipped import Finish
+from ansible_collections.rootfs.builder.plugins.module_utils.step import StepError
+
+PROJECT = {"name": "Web.App", "package": True}
+
+
+@pytest.fixture
+def local(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where packages are installed."""
+    place = tmp_path / "local"
+    packages = place / "lib" / "packages"
+    packages.mkdir(parents=True)
+    (tmp_path / "wheels" / "own").mkdir(parents=True)
+    monkeypatch.setattr(python_shipped, "INSTALLED", place)
+    monkeypatch.setattr(python_shipped, "PACKAGES", packages)
+    monkeypatch.setattr(python_shipped, "WHEELS", tmp_path / "wheels")
+    return place
+
+
+@pytest.fixture
+def install(local: Path) -> Callable[..., None]:
+    """Return what installs a package of files, with console scripts; ``own``: the project's."""
+
+    def installed(name: str, files: Mapping[str, str], *scripts: str, own: bool = False) -> None:
+        info = f"{name}-1.0.dist-info"
+        points = "[console_scripts]\n" + "".join(f"{script} = x:main\n" for script in scripts)
+        content = {
+            f"{info}/METADATA": f"Name: {name}\nVersion: 1.0\n",
+            f"{info}/INSTALLER": "pip\n",
+            f"{info}/REQUESTED": "",
+            f"{info}/direct_url.json": '{"url": "file:///var/tmp/x"}',
+            f"{info}/entry_points.txt": points,
+            **files,
+            **{f"../../bin/{script}": "#!/usr/bin/python3\n" for script in scripts},
+        }
+        for path, text in content.items():
+            (local / "lib" / "packages" / path).parent.mkdir(parents=True, exist_ok=True)
+            (local / "lib" / "packages" / path).write_text(text)
+        record = local / "lib" / "packages" / info / "RECORD"
+        record.write_text("".join(f"{path},,\n" for path in (*content, f"{info}/RECORD")))
+        if own:
+            (local.parent / "wheels" / "own" / f"{name}-1.0-py3-none-any.whl").touch()
+
+    return installed
+
+
+def compiles(command: list[str], _at: str, _told: dict[str, str]) -> tuple[int, str, str]:
+    """Put a file where Python would put the byte code of each source."""
+    for path in Path(command[-1]).rglob("*.py"):
+        compiled = path.parent / "__pycache__" / f"{path.stem}.{sys.implementation.cache_tag}.pyc"
+        compiled.parent.mkdir(exist_ok=True)
+        compiled.write_bytes(b"code")
+    return 0, "", ""
+
+
+def finish(
+    local: Path,
+    *excluding: str,
+    main: str = "",
+    command: tuple[str, ...] = (),
+    project: Mapping[str, Any] = PROJECT,
+) -> dict[str, Any]:
+    (local.parent / "app").mkdir(exist_ok=True)
+    return Finish(local.parent / "app", project, compiles).finish(excluding, main, command)
+
+
+def rows(local: Path, name: str) -> list[str]:
+    record = local / "lib" / "packages" / f"{name}-1.0.dist-info" / "RECORD"
+    return [row[0] for row in csv.reader(record.open())]
+
+
+def test_a_record_lists_what_is_there_and_nothing_of_the_installation(
+    local: Path, install: Callable[..., None]
+) -> None:
+    install("web_app", {"web/__init__.py": "", "web/x.c": "", "../../share/man/web.1": ""}, "web",
+            own=True)  # fmt: skip
+    finish(local, "*.c", "share/man/*")
+    tag = sys.implementation.cache_tag
+    assert rows(local, "web_app") == [
+        "../../bin/web",
+        "web/__init__.py",
+        f"web/__pycache__/__init__.{tag}.pyc",
+        "web_app-1.0.dist-info/METADATA",
+        "web_app-1.0.dist-info/RECORD",
+        "web_app-1.0.dist-info/entry_points.txt",
+    ]
+    assert not (local / "share" / "man" / "web.1").exists()
+
+
+def test_the_project_is_parted_from_what_it_depends_on(
+    local: Path, install: Callable[..., None]
+) -> None:
+    install("web_app", {"web/__init__.py": ""}, "web", own=True)
+    install("letters", {"web/plugin.py": "", "../../share/letters.txt": ""}, "letters")
+    found = finish(local)
+    names = {Path(path).relative_to(local).as_posix() for path in found["installed"]}
+    assert {"bin/web", "lib/packages/web/__init__.py"} <= names
+    assert not [name for name in names if "plugin" in name or "letters" in name]
+    assert found["dependencies"] == [
+        str(local / "bin" / "letters"),
+        str(local / "lib" / "packages"),
+        str(local / "share" / "letters.txt"),
+    ]
+    assert found["files"] == []
+
+
+class TestCommand:
+    def test_is_the_only_script(self, local: Path, install: Callable[..., None]) -> None:
+        install("web_app", {"web.py": ""}, "serve", own=True)
+        install("flask", {"flask.py": ""}, "flask", "other")
+        assert finish(local)["command"] == [str(local / "bin" / "serve")]
+
+    def test_is_of_several_the_one_of_the_projects_name(
+        self, local: Path, install: Callable[..., None]
+    ) -> None:
+        install("web_app", {"web.py": ""}, "web-app", "web-admin", own=True)
+        assert finish(local)["command"] == [str(local / "bin" / "web-app")]
+        assert finish(local, main="web-admin")["command"] == [str(local / "bin" / "web-admin")]
+
+    def test_is_else_not_clear(self, local: Path, install: Callable[..., None]) -> None:
+        install("web_app", {"web.py": ""}, "one", "two", own=True)
+        with pytest.raises(StepError, match="has several scripts") as raised:
+            finish(local)
+        assert raised.value.hint.startswith("set stack_python_main to one of one, two")
+        with pytest.raises(StepError, match="there is no script three"):
+            finish(local, main="three")
+
+    def test_is_the_package_that_can_be_run(
+        self, local: Path, install: Callable[..., None]
+    ) -> None:
+        install("web_app", {"web/__main__.py": "", "web/sub/__main__.py": ""}, own=True)
+        assert finish(local)["command"] == ["/usr/bin/python3", "-m", "web"]
+
+    def test_is_the_directory_that_can_be_run(self, local: Path) -> None:
+        app = local.parent / "app"
+        app.mkdir()
+        (app / "__main__.py").touch()
+        found = finish(local, project={"name": "", "package": False})
+        assert found["command"] == ["/usr/bin/python3", str(app / "__main__.py")]
+        assert found["files"] == [str(app)]
+
+    def test_is_what_an_option_says(self, local: Path, install: Callable[..., None]) -> None:
+        install("web_app", {"web.py": ""}, own=True)
+        found = finish(local, command=("python", "src/web.py"))
+        assert found["command"] == []
+        assert found["scripts"] == [str(local.parent / "app" / "src" / "web.py")]
+
+    def test_is_nothing_that_nobody_says(self, local: Path, install: Callable[..., None]) -> None:
+        install("web_app", {"web.py": ""}, own=True)
+        with pytest.raises(StepError, match="nothing says what the image runs") as raised:
+            finish(local)
+        assert "[project.scripts]" in raised.value.hint
