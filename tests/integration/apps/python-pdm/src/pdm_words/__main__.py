@@ -1,0 +1,4 @@
+import colorama
+import idna
+
+print(idna.encode("grüße.example").decode(), colorama.__version__)
