@@ -12,6 +12,7 @@ import hashlib
 import io
 import os
 import re
+import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import Distribution, distributions
 from importlib.util import cache_from_source
@@ -20,6 +21,7 @@ from typing import Any
 
 from ansible_collections.rootfs.builder.plugins.module_utils.python_build import WHEELS
 from ansible_collections.rootfs.builder.plugins.module_utils.python_bytecode import compile_all
+from ansible_collections.rootfs.builder.plugins.module_utils.python_fetch import SOURCES
 from ansible_collections.rootfs.builder.plugins.module_utils.python_tools import (
     INSTALLED,
     PACKAGES,
@@ -29,6 +31,7 @@ from ansible_collections.rootfs.builder.plugins.module_utils.step import Run, St
 _OF_THE_INSTALLATION = {"INSTALLER", "REQUESTED", "direct_url.json"}
 """What pip notes of where a package came from and who wanted it: paths of the build."""
 
+_LICENCE = re.compile(r"(?:licen[cs]e|copying|notice|authors)\b", re.IGNORECASE)
 _PYTHON = re.compile(r"(?:/usr/bin/)?python(?:3(?:\.\d+)?)?")
 
 
@@ -57,13 +60,26 @@ class Installed:
             if path.name == "__main__.py" and path.parent.parent == PACKAGES
         )
 
+    def take_licences(self) -> None:
+        """Take the licences from the sources that it was built from, where its wheel has none."""
+        recorded = self._recorded()
+        if recorded is None or any(_LICENCE.match(path.name) for path in self.files()):
+            return
+        for tree in sorted(SOURCES.glob("*-*")):
+            if _normalized(tree.name.rpartition("-")[0]) == self.name:
+                for path in sorted(tree.iterdir()):
+                    if path.is_file() and _LICENCE.match(path.name):
+                        place = recorded.with_name("licenses")
+                        place.mkdir(exist_ok=True)
+                        shutil.copyfile(path, place / path.name)
+
     def record(self) -> None:
         """Write its RECORD anew: the files that are there, their byte code among them."""
         place = Path(str(self._distribution.locate_file("")))
-        recorded = next((path for path in self.files() if path.name == "RECORD"), None)
+        recorded = self._recorded()
         if recorded is None:
             return
-        found = set(self.files())
+        found = {*self.files(), *recorded.parent.glob("licenses/*")}
         found |= {
             compiled
             for path in found
@@ -80,6 +96,9 @@ class Installed:
             digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=")
             writer.writerow((name, f"sha256={digest.decode()}", len(content)))
         recorded.write_text(text.getvalue(), encoding="utf-8")
+
+    def _recorded(self) -> Path | None:
+        return next((path for path in self.files() if path.name == "RECORD"), None)
 
 
 def installed() -> list[Installed]:
@@ -99,8 +118,10 @@ class Finish:
 
     def finish(self, excluding: Sequence[str], main: str, command: Sequence[str]) -> dict[str, Any]:
         """Return what the image runs and ships. ``command`` is what an option says of the first."""
-        for path in self._left_out(excluding):
-            path.unlink()
+        for package in installed():
+            package.take_licences()
+        for path in list(self._left_out(excluding)):
+            _remove(path)
         if PACKAGES.is_dir():
             compile_all(self._run, [PACKAGES])
         if not self._package:
@@ -180,6 +201,15 @@ class Finish:
         if len(command) < 2 or not _PYTHON.fullmatch(command[0]) or not command[1].endswith(".py"):
             return []
         return [os.path.normpath(self._prefix / command[1])]
+
+
+def _remove(path: Path) -> None:
+    """Remove a file, and the directories that hold nothing any more."""
+    path.unlink()
+    for above in path.parents:
+        if above == INSTALLED or any(above.iterdir()):
+            return
+        above.rmdir()
 
 
 def _choose(scripts: Sequence[str]) -> str:

@@ -26,6 +26,7 @@ def local(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(python_shipped, "INSTALLED", place)
     monkeypatch.setattr(python_shipped, "PACKAGES", packages)
     monkeypatch.setattr(python_shipped, "WHEELS", tmp_path / "wheels")
+    monkeypatch.setattr(python_shipped, "SOURCES", tmp_path / "sources")
     return place
 
 
@@ -96,7 +97,22 @@ def test_a_record_lists_what_is_there_and_nothing_of_the_installation(
         "web_app-1.0.dist-info/RECORD",
         "web_app-1.0.dist-info/entry_points.txt",
     ]
-    assert not (local / "share" / "man" / "web.1").exists()
+    assert not (local / "share").exists()
+
+
+def test_a_wheel_without_licences_has_those_of_its_sources(
+    local: Path, install: Callable[..., None]
+) -> None:
+    install("web_app", {"web.py": "", "web_app-1.0.dist-info/licenses/LICENSE": "its own"})
+    install("letters", {"letters.py": ""})
+    for name in ("web.app-1.0", "Letters-1.0"):
+        tree = local.parent / "sources" / name
+        tree.mkdir(parents=True)
+        for file in ("COPYING.LESSER", "setup.py"):
+            (tree / file).write_text("of the sources")
+    finish(local, command=("web",))
+    assert "letters-1.0.dist-info/licenses/COPYING.LESSER" in rows(local, "letters")
+    assert not [name for name in rows(local, "web_app") if "COPYING" in name]
 
 
 def test_the_project_is_parted_from_what_it_depends_on(
