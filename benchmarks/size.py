@@ -86,8 +86,8 @@ def _multistage(app: Path, base: str) -> str:
 
 @contextmanager
 def _build_base(base: str) -> Iterator[str]:
-    """Give `base`, with the certificates that this machine's npm needs where it names any."""
-    bundle = os.environ.get("NODE_EXTRA_CA_CERTS")
+    """Give `base`, with the certificates that this machine names for npm and pip, if any."""
+    bundle = os.environ.get("NODE_EXTRA_CA_CERTS") or os.environ.get("SSL_CERT_FILE")
     if not bundle:
         yield base
         return
@@ -95,7 +95,8 @@ def _build_base(base: str) -> Iterator[str]:
     container = docker("create", base, "true").decode().strip()
     try:
         docker("cp", "--follow-link", bundle, f"{container}:{CA_BUNDLE}")
-        docker("commit", "--change", f"ENV NODE_EXTRA_CA_CERTS={CA_BUNDLE}", container, name)
+        names = f"ENV NODE_EXTRA_CA_CERTS={CA_BUNDLE} PIP_CERT={CA_BUNDLE}"
+        docker("commit", "--change", names, container, name)
         yield name
     finally:
         subprocess.run(["docker", "rm", "-f", container], capture_output=True)

@@ -71,6 +71,11 @@ def built_haskell_example(commands: Commands) -> dict[str, Any]:
     return commands.build(CHECKOUT / "examples" / "haskell-web")
 
 
+@pytest.fixture(scope="session")
+def built_python_example(commands: Commands) -> dict[str, Any]:
+    return commands.build(CHECKOUT / "examples" / "python-web")
+
+
 @pytest.fixture
 def app(tmp_path: Path) -> Callable[..., Path]:
     """Return a maker of small apps: ``app(package={...}, files={name: text})``."""

@@ -25,7 +25,7 @@ OURSELVES = {"make test"}
 
 
 @pytest.mark.engine
-@pytest.mark.usefixtures("built_haskell_example")
+@pytest.mark.usefixtures("built_haskell_example", "built_python_example")
 def test_the_commands_of_the_readme_run_in_their_order(
     commands: Commands, built_example: dict[str, Any]
 ) -> None:
