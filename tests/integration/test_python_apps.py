@@ -77,6 +77,16 @@ FAILING: Mapping[str, Mapping[str, str]] = {
     "py-header": extension("#include <nowhere/odd.h>\n"),
     "py-incomplete": {"pyproject.toml": pyproject('dependencies = ["idna"]'),
                       "requirements.txt": "colorama\n"},
+    "py-loads": {
+        "setup.py": "import subprocess\nfrom setuptools import Extension, setup\n\n"
+        "subprocess.check_call(['gcc', '-shared', '-Wl,-soname,libgone.so.7', '-x', 'c',"
+        " '/dev/null', '-o', '/var/tmp/libgone.so'])\n"
+        "made = Extension('loads', ['loads.c'], libraries=['gone'], library_dirs=['/var/tmp'],"
+        " extra_link_args=['-Wl,--no-as-needed'])\n"
+        "setup(name='loads', version='1', ext_modules=[made])\n",
+        "loads.c": "#include <Python.h>\nPyObject *PyInit_loads(void) { return NULL; }\n",
+        "rootfs.yml": "rootfs_command: [python3, -m, loads]\n",
+    },
     "py-locks": {"pyproject.toml": pyproject(), "uv.lock": "", "poetry.lock": ""},
     "py-older": {"pyproject.toml": pyproject('requires-python = ">=3.99"')},
     "py-scripts": {
