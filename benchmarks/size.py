@@ -25,7 +25,7 @@ from tracer import docker, touched
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-CA_BUNDLE = "/etc/ssl/build-ca.pem"
+CA_BUNDLE = "/etc/build-ca.pem"
 
 
 @dataclass(frozen=True, slots=True)

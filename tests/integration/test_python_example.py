@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -104,6 +106,25 @@ def test_packages_are_on_record_with_their_licences(shipped: Rootfs) -> None:
         assert missing == []
     licences = [path for path in shipped.members if "pycairo" in path and "COPYING" in path]
     assert licences
+
+
+def test_a_scanner_sees_every_package(
+    docker: Docker, image: str, tmp_path: Path, built_python_example: dict[str, Any]
+) -> None:
+    archive = docker.write(["save", image], tmp_path / "image.tar")
+    report = subprocess.run(
+        ["syft", "scan", f"docker-archive:{archive}", "-o", "json", "-q"],
+        stdout=subprocess.PIPE, check=True,
+    )  # fmt: skip
+    seen: dict[str, set[str]] = {}
+    for artifact in json.loads(report.stdout)["artifacts"]:
+        seen.setdefault(artifact["type"], set()).add(artifact["name"])
+    example = Path(__file__).parents[2] / "examples" / "python-web"
+    locked = set(re.findall("^([a-z0-9-]+)==", (example / "requirements.txt").read_text(), re.M))
+    assert {"pycairo", "uvloop"} <= locked
+    assert seen["python"] == locked | {"python-web"}
+    manifest = json.loads(Path(built_python_example["manifest"]).read_text())
+    assert {package["name"].partition(":")[0] for package in manifest["packages"]} <= seen["deb"]
 
 
 def test_what_the_extension_loads_came_from_the_distribution(
