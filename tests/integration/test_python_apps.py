@@ -339,6 +339,10 @@ def test_a_project_and_its_dependencies_are_layers_of_their_own(built: Built) ->
                        "rootfs_build_packages"]),
         ("py-incomplete", ["packages are missing that others require", "tiny 1 requires idna",
                            "stack_python_lock"]),
+        (
+            "py-loads",
+            ["something that must be shipped is nowhere", "libgone.so.7", "loads.cpython-313"],
+        ),
         ("py-locks", ["has more than one lock file", "poetry.lock", "uv.lock",
                       "set stack_python_lock to poetry.lock or uv.lock"]),
         ("py-older", ["requires-python is >=3.99", "the distribution has Python 3.13"]),
