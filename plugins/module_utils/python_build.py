@@ -14,6 +14,7 @@ from ansible_collections.rootfs.builder.plugins.module_utils.python_fetch import
     DEPENDENCIES,
 )
 from ansible_collections.rootfs.builder.plugins.module_utils.python_tools import (
+    DISTRIBUTION,
     PACKAGES,
     WORK,
     Tools,
@@ -71,7 +72,9 @@ class Build:
         if not PACKAGES.is_dir():
             return
         words = ("missing", str(PACKAGES))
-        found = self._tools.requirements(words, "what is installed cannot be read", {})
+        # What compares versions is the distribution's, also where an app installs its own.
+        told = {"PYTHONPATH": DISTRIBUTION}
+        found = self._tools.requirements(words, "what is installed cannot be read", told)
         absent = [
             f"{item['package']} requires {item['requirement']}"
             for item in found

@@ -17,8 +17,10 @@ WORK = Path("/var/tmp/rootfs-python")  # noqa: S108 (in the container, which is 
 """Where everything is that a build makes and nobody ships."""
 
 PYTHON = "/usr/bin/python3"
-_DISTRIBUTION = "/usr/lib/python3/dist-packages"
-PIP = (PYTHON, f"{_DISTRIBUTION}/pip")
+DISTRIBUTION = "/usr/lib/python3/dist-packages"
+"""Where the distribution's own packages are, which no image has."""
+
+PIP = (PYTHON, f"{DISTRIBUTION}/pip")
 """The distribution's pip, also where an app installs one of its own: only that one knows where the
 distribution's Python looks for packages."""
 
@@ -88,8 +90,7 @@ class Tools:
         """Return what ``requirements.py`` of the role says."""
         command = (PYTHON, _REQUIREMENTS, *words)
         where = words[-1] if len(words) == 2 else ""
-        told = {**environment, "PYTHONPATH": _DISTRIBUTION}
-        return json.loads(self.output(command, what, where, environment=told))
+        return json.loads(self.output(command, what, where, environment=environment))
 
 
 def environment_of(base: Mapping[str, str]) -> dict[str, str]:

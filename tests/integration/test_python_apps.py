@@ -79,12 +79,12 @@ FAILING: Mapping[str, Mapping[str, str]] = {
                       "requirements.txt": "colorama\n"},
     "py-loads": {
         "setup.py": "import subprocess\nfrom setuptools import Extension, setup\n\n"
-        "subprocess.check_call(['gcc', '-shared', '-Wl,-soname,libgone.so.7', '-x', 'c',"
-        " '/dev/null', '-o', '/var/tmp/libgone.so'])\n"
-        "made = Extension('loads', ['loads.c'], libraries=['gone'], library_dirs=['/var/tmp'],"
-        " extra_link_args=['-Wl,--no-as-needed'])\n"
+        "subprocess.check_call(['gcc', '-shared', '-Wl,-soname,libgone.so.7', 'gone.c', '-o',"
+        " '/var/tmp/libgone.so'])\n"
+        "made = Extension('loads', ['loads.c'], libraries=['gone'], library_dirs=['/var/tmp'])\n"
         "setup(name='loads', version='1', ext_modules=[made])\n",
-        "loads.c": "#include <Python.h>\nPyObject *PyInit_loads(void) { return NULL; }\n",
+        "gone.c": "void *gone(void) { return 0; }\n",
+        "loads.c": "extern void *gone(void);\nvoid *PyInit_loads(void) { return gone(); }\n",
         "rootfs.yml": "rootfs_command: [python3, -m, loads]\n",
     },
     "py-locks": {"pyproject.toml": pyproject(), "uv.lock": "", "poetry.lock": ""},
