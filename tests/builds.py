@@ -85,7 +85,7 @@ def make_build(
     role = base / "roles" / "stack_zig"
     for part in ("meta", "tasks"):
         (role / part).mkdir(parents=True, exist_ok=True)
-    for entry in ("runtime", "compile"):
+    for entry in ("build_image", "runtime", "compile"):
         (role / "tasks" / f"{entry}.yml").touch()
     (role / "meta" / "stack.yml").write_text("name: zig\nmarks: [build.zig]\n")
     app = base / name

@@ -83,6 +83,7 @@ class Build:
         """
         self._owner()
         check_name(self.tag)
+        _parsed(self._own_outputs(*LAYERS), Output.from_json, "rootfs_outputs")
         stack = self.inputs.stack
         return self._replan(
             Plan(

@@ -18,8 +18,7 @@ LAYERS = ("runtime", "system", "dependencies", "app")
 """The production hierarchy, lowest first: what changes least often is lowest."""
 
 _STAGES = ("runtime", "system", "compile")
-_REQUIRED = ("runtime",)
-"""The entry points that every stack has."""
+"""The stages that harvest what a stack declares."""
 
 _OF_OPTIONS = ("places", "inventory_only")
 """The keys of a stack file that name options of its role."""
@@ -179,11 +178,10 @@ def _parse(path: Path, role: str) -> Stack:
         places=tuple(data.get("places", [])),
         inventory_only=tuple(data.get("inventory_only", [])),
     )
-    problems = [*_unknown_options(found, directory), *_unreached(found, stack)]
-    problems += [
-        f"{directory}/tasks/{entry}.yml: is missing; every stack has the entry point {entry}"
-        for entry in _REQUIRED
-        if not stack.has(entry)
+    problems = [
+        *_unknown_options(found, directory),
+        *_unreached(found, stack),
+        *_missing_entry_points(stack),
     ]
     if problems:
         raise InputError("is no stack", details=problems)
@@ -202,6 +200,15 @@ def _unknown_options(found: StackFile, role: Path) -> Iterator[str]:
         if name not in known:
             what = f"meta/argument_specs.yml has no option {name}"
             yield found.mistake((key, index), what + suggestion(name, known))
+
+
+def _missing_entry_points(stack: Stack) -> Iterator[str]:
+    needed = {"runtime": "every stack has the entry point runtime"}
+    if stack.compiles:
+        needed["build_image"] = "what compiles needs the image that it compiles in"
+    for entry, reason in needed.items():
+        if not stack.has(entry):
+            yield f"{stack.directory}/tasks/{entry}.yml: is missing; {reason}"
 
 
 def _unreached(found: StackFile, stack: Stack) -> Iterator[str]:

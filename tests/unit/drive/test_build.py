@@ -248,3 +248,18 @@ def test_sources_decide_what_roles_make_where_nothing_else_reads_them(tmp_path: 
     after = build.plan_stages(build.plan(ROLES), {})
     assert before.stage("system").key != after.stage("system").key
     assert before.stage("runtime") == after.stage("runtime")
+
+
+@pytest.mark.parametrize(
+    ("output", "told"),
+    [
+        ({"paths": "/srv"}, "declares not exactly one of path, package, accounts, directory"),
+        ({"path": "/srv", "layer": "runtime"}, "an app's outputs go to the layers system"),
+        ({"directory": "/srv", "mode": "rwx"}, "not a file mode: 'rwx'"),
+    ],
+)
+def test_outputs_are_looked_at_before_anything_is_built(
+    tmp_path: Path, output: dict[str, str], told: str
+) -> None:
+    with pytest.raises(InputError, match=told):
+        make_build(tmp_path, rootfs_outputs=[output]).plan()

@@ -136,6 +136,17 @@ def test_a_stack_without_a_runtime_is_refused(tmp_path: Path) -> None:
     )
 
 
+def test_a_stack_that_compiles_has_an_image_for_it(tmp_path: Path) -> None:
+    path = role(tmp_path, "stack_zig", "name: zig\n")
+    (tmp_path / "stack_zig" / "tasks" / "compile.yml").touch()
+    with pytest.raises(InputError) as raised:
+        find([(tmp_path, "")])
+    assert raised.value.details == (
+        f"{path.parents[1]}/tasks/build_image.yml: is missing;"
+        " what compiles needs the image that it compiles in",
+    )
+
+
 def test_two_roles_of_a_directory_cannot_have_one_name(tmp_path: Path) -> None:
     role(tmp_path, "stack_zig", "name: zig\n")
     path = role(tmp_path, "stack_zig2", "# A copy\nname: zig\n")
@@ -157,7 +168,8 @@ def test_a_stage_that_a_stack_does_not_have_ships_nothing(tmp_path: Path) -> Non
         f"{path}:4: outputs.compile: there is no tasks/compile.yml; what is staged is declared in"
         " outputs.system",
     )
-    (tmp_path / "stack_zig" / "tasks" / "compile.yml").touch()
+    for entry in ("build_image", "compile"):
+        (tmp_path / "stack_zig" / "tasks" / f"{entry}.yml").touch()
     with pytest.raises(InputError) as raised:
         find([(tmp_path, "")])
     assert raised.value.details == (
