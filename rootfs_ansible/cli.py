@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shlex
 import sys
 import time
@@ -13,6 +14,8 @@ from typing import Any
 
 from rootfs_ansible import __version__
 from rootfs_ansible.errors import BuildError, RootfsError, of_system
+from rootfs_ansible.model.manifest import Fragment
+from rootfs_ansible.model.path import ImagePath
 
 FORMATS = ("oci", "tar", "dir")
 INTERRUPTED = 130
@@ -22,10 +25,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status: 0, 1 for a failed build, 2 for wrong usage."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    if bool(options.format) != bool(options.output):
-        parser.error("--format and --output go together")
-    if options.check and options.json:
-        parser.error("--json prints what was built, and --check builds nothing")
     try:
         return int(options.command(options))
     except (RootfsError, OSError) as caught:
@@ -35,6 +34,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _build(options: argparse.Namespace) -> int:
+    if bool(options.format) != bool(options.output):
+        options.parser.error("--format and --output go together")
+    if options.check and options.json:
+        options.parser.error("--json prints what was built, and --check builds nothing")
     # Imported here: --help and --version need no ansible-runner.
     from rootfs_ansible.drive import playbook
 
@@ -62,6 +65,36 @@ def _build(options: argparse.Namespace) -> int:
     result = next(iter(results.values()))
     print(json.dumps(result.image, indent=2) if options.json else result.summary)
     return 0
+
+
+def _why(options: argparse.Namespace) -> int:
+    from rootfs_ansible.pack import reasons
+
+    manifest = _manifest(options.image, options.store)
+    print(
+        reasons.why_package(manifest, options.package)
+        if options.package
+        else reasons.why_path(manifest, ImagePath(options.path))
+    )
+    return 0
+
+
+def _diff(options: argparse.Namespace) -> int:
+    from rootfs_ansible.pack.difference import difference
+
+    found = difference(
+        _manifest(options.before, options.store), _manifest(options.after, options.store)
+    )
+    print(found.to_text())
+    return int(bool(found))
+
+
+def _manifest(image: str, store: str) -> Fragment:
+    """Return the manifest of an image: a file of one, or a name or digest that a store knows."""
+    from rootfs_ansible.pack.image import read_manifest
+    from rootfs_ansible.store.layout import Store
+
+    return read_manifest(Store(Path(store).expanduser()), image)
 
 
 def _warn(text: str) -> None:
@@ -93,7 +126,7 @@ def _parser() -> argparse.ArgumentParser:
         help="build the app of a directory",
         description="Build the app of a directory, as ansible-playbook rootfs.builder.build does.",
     )
-    build.set_defaults(command=_build)
+    build.set_defaults(command=_build, parser=build)
     build.add_argument("directory", metavar="DIR", help="the directory that holds the app")
     build.add_argument("--json", action="store_true", help="print the result as one JSON object")
     build.add_argument(
@@ -115,4 +148,41 @@ def _parser() -> argparse.ArgumentParser:
         "--check", action="store_true", help="say what would be done, and do nothing"
     )
     build.add_argument("-v", "--verbose", action="store_true", help="show what Ansible prints")
+    why = commands.add_parser(
+        "why",
+        help="say why a path or a package is in an image",
+        description="Say why a path is in an image, from a declared output edge by edge; or what a"
+        " package costs, and what would leave with it. Reads the manifest alone, no engine.",
+    )
+    why.set_defaults(command=_why)
+    _add_image(why, "image")
+    what = why.add_mutually_exclusive_group(required=True)
+    what.add_argument("path", metavar="PATH", nargs="?", default="", help="a path of the image")
+    what.add_argument("--package", metavar="NAME", default="", help="a distribution package")
+    diff = commands.add_parser(
+        "diff",
+        help="compare two images",
+        description="Compare two images by path, package, size, mode, owner and reason, from their"
+        " manifests alone. Ends with 1 where they differ.",
+    )
+    diff.set_defaults(command=_diff)
+    _add_image(diff, "before")
+    _add_image(diff, "after")
+    for command in (why, diff):
+        command.add_argument(
+            "--store", metavar="DIR", default=_default_store(), help="the store (rootfs_store)"
+        )
     return parser
+
+
+def _add_image(parser: argparse.ArgumentParser, name: str) -> None:
+    parser.add_argument(
+        name,
+        metavar=name.upper(),
+        help="an image that was built: its name, its digest, or the file of its manifest",
+    )
+
+
+def _default_store() -> str:
+    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return f"{cache}/rootfs-ansible/store"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from rootfs_ansible.errors import InputError, StoreError
@@ -109,6 +111,36 @@ def find_image(store: Store, name: str, found: Descriptor) -> Image | None:
         return None
     blobs = [(layer.digest, layer.size) for layer in image.layers if layer.digest]
     return image if all(store.has(digest, size) for digest, size in blobs) else None
+
+
+def read_manifest(store: Store, image: str) -> Fragment:
+    """Return the manifest of an image: ``image`` is the file of one, or what ``store`` knows it
+    by (repository, with a tag other than ``latest``, or the digest).
+
+    Raises ``InputError`` where there is no such image, or the file is no manifest.
+    """
+    path = Path(image)
+    if path.suffix == ".json" and path.is_file():
+        try:
+            return Fragment.from_json(json.loads(path.read_bytes()))
+        except (OSError, ValueError) as error:
+            raise InputError(f"is no manifest: {error}", where=image) from error
+    if image.startswith("sha256:"):
+        digest = image
+    else:
+        names = store.refs()
+        name = image if ":" in image.rpartition("/")[2] else f"{image}:latest"
+        if name not in names:
+            raise InputError(
+                f"there is no image {name}",
+                where=str(store.directory),
+                hint=f"it has {', '.join(sorted(names))}" if names else "build one first",
+            )
+        digest = names[name].digest
+    document = store.manifest(digest)
+    if document is None:
+        raise InputError(f"there is no manifest of {image}", where=str(store.directory))
+    return Fragment.from_json(document)
 
 
 def image_configuration(config: ImageConfig, layers: list[Layer], epoch: int) -> dict[str, Any]:

@@ -1,0 +1,64 @@
+"""The commands that ask a store, and no engine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from builds import harvested, make_build
+
+from rootfs_ansible.cli import main
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """A store with two images of one app."""
+    for tag, labels in (("1", {}), ("2", {"commit": "two"})):
+        build = make_build(tmp_path, rootfs_image_tag=tag, rootfs_labels=labels)
+        build.pack(harvested(build, build.plan()), {})
+    return build.store.directory
+
+
+def test_an_image_is_found_by_its_name_its_digest_and_its_file(
+    store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    build = make_build(store.parent, rootfs_image_tag="1")
+    found = build.store.ref("shop:1")
+    assert found is not None
+    said = set()
+    for image in ("shop:1", found.digest, str(build.store.manifest_path(found.digest))):
+        assert main(["why", image, "/app/main", "--store", str(store)]) == 0
+        said.add(capsys.readouterr().out)
+    assert said == {"/app/main: file, 1 B, in layer app\n  test declares /app/main\n"}
+
+
+def test_an_image_that_is_not_there_is_told_with_those_that_are(
+    store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["why", "shop", "/app/main", "--store", str(store)]) == 1
+    assert capsys.readouterr().err == (
+        f"rootfs-ansible: {store}: there is no image shop:latest\nHint: it has shop:1, shop:2\n"
+    )
+
+
+def test_a_file_that_is_no_manifest_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "package.json"
+    path.write_text("{")
+    assert main(["why", str(path), "/app/main"]) == 1
+    assert f"{path}: is no manifest" in capsys.readouterr().err
+
+
+def test_either_a_path_or_a_package_is_asked_for(store: Path) -> None:
+    for words in ([], ["/app/main", "--package", "dash"]):
+        with pytest.raises(SystemExit):
+            main(["why", "shop:1", *words, "--store", str(store)])
+
+
+def test_images_are_compared_by_what_is_in_them(
+    store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Their labels are no paths."""
+    assert main(["diff", "shop:1", "shop:2", "--store", str(store)]) == 0
+    assert capsys.readouterr().out == "0 removed, 0 added, 0 changed; +0 B\n"
