@@ -18,10 +18,7 @@ options:
     description: The directory of an app.
     type: path
     required: true
-attributes:
-  check_mode:
-    description: Only looks.
-    support: full
+extends_documentation_fragment: [rootfs.builder.attributes.looks]
 """
 
 EXAMPLES = r"""

@@ -30,10 +30,7 @@ options:
   name:
     description: The name of the container. By default the one that the host is now.
     type: str
-attributes:
-  check_mode:
-    description: Says what would be done and does nothing.
-    support: full
+extends_documentation_fragment: [rootfs.builder.attributes.foretells]
 """
 
 EXAMPLES = r"""

@@ -102,10 +102,7 @@ options:
     description: Whether an image that the engine does not have is pulled.
     type: bool
     default: false
-attributes:
-  check_mode:
-    description: Says what would be done and does nothing.
-    support: full
+extends_documentation_fragment: [rootfs.builder.attributes.foretells]
 """
 
 EXAMPLES = r"""

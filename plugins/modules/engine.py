@@ -34,10 +34,7 @@ options:
     description: The engine's storage driver, by default V(overlay2), or V(vfs) where that fails.
     type: str
     default: ""
-attributes:
-  check_mode:
-    description: Says what would be done and does nothing.
-    support: full
+extends_documentation_fragment: [rootfs.builder.attributes.foretells]
 """
 
 EXAMPLES = r"""

@@ -19,10 +19,7 @@ options:
     type: str
     choices: [runtime, compile, system]
     required: true
-attributes:
-  check_mode:
-    description: Harvesting needs a container.
-    support: none
+extends_documentation_fragment: [rootfs.builder.attributes.step]
 """
 
 EXAMPLES = r"""

@@ -73,13 +73,7 @@ options:
   plan:
     description: What the step C(fetch) returned; required by the step C(build).
     type: dict
-attributes:
-  check_mode:
-    description: Is not run in check mode.
-    support: none
-  diff_mode:
-    description: Has no difference to show.
-    support: none
+extends_documentation_fragment: [rootfs.builder.attributes.step]
 """
 
 EXAMPLES = r"""

@@ -21,13 +21,7 @@ options:
     description: The Hackage repository that is to be used, to see that it is one.
     type: str
     default: ""
-attributes:
-  check_mode:
-    description: Changes nothing, ever.
-    support: full
-  diff_mode:
-    description: Changes nothing, so there is nothing to show.
-    support: none
+extends_documentation_fragment: [rootfs.builder.attributes.looks]
 """
 
 EXAMPLES = r"""

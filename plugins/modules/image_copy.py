@@ -34,10 +34,7 @@ options:
   name:
     description: The name of the container. By default the one that the host is now.
     type: str
-attributes:
-  check_mode:
-    description: Says whether it would copy, and pulls and writes nothing.
-    support: full
+extends_documentation_fragment: [rootfs.builder.attributes.foretells]
 """
 
 EXAMPLES = r"""

@@ -36,10 +36,7 @@ options:
     description: The name of the stage.
     type: str
     required: true
-attributes:
-  check_mode:
-    description: Says what would be done and does nothing.
-    support: full
+extends_documentation_fragment: [rootfs.builder.attributes.foretells]
 """
 
 EXAMPLES = r"""

@@ -20,10 +20,7 @@ options:
     description: The key that the image must have as its label C(rootfs.builder.key).
     type: str
     default: ""
-attributes:
-  check_mode:
-    description: Changes nothing, ever.
-    support: full
+extends_documentation_fragment: [rootfs.builder.attributes.looks]
 """
 
 EXAMPLES = r"""

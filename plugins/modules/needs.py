@@ -13,10 +13,7 @@ description:
   - Runs on the controller, whatever the host's connection is.
 author: the rootfs-ansible founders (@rootfs-ansible)
 options: {}
-attributes:
-  check_mode:
-    description: Only reads.
-    support: full
+extends_documentation_fragment: [rootfs.builder.attributes.looks]
 """
 
 EXAMPLES = r"""

@@ -68,13 +68,7 @@ options:
     description: Where the image starts, by default in the app's directory.
     type: str
     default: ""
-attributes:
-  check_mode:
-    description: Changes nothing, ever.
-    support: full
-  diff_mode:
-    description: Changes nothing, so there is nothing to show.
-    support: none
+extends_documentation_fragment: [rootfs.builder.attributes.looks]
 """
 
 EXAMPLES = r"""

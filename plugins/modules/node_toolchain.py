@@ -31,13 +31,7 @@ options:
     description: The npm registry; by default the one that npm itself names.
     type: str
     default: ""
-attributes:
-  check_mode:
-    description: Says that it would install, and installs nothing.
-    support: full
-  diff_mode:
-    description: Has no difference to show.
-    support: none
+extends_documentation_fragment: [rootfs.builder.attributes.foretells]
 """
 
 EXAMPLES = r"""

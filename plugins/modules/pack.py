@@ -13,10 +13,7 @@ description:
   - Runs on the controller, whatever the host's connection is.
 author: the rootfs-ansible founders (@rootfs-ansible)
 options: {}
-attributes:
-  check_mode:
-    description: There is nothing to pack in a dry run.
-    support: none
+extends_documentation_fragment: [rootfs.builder.attributes.step]
 """
 
 EXAMPLES = r"""

@@ -23,10 +23,7 @@ options:
   project:
     description: What the stack read of the project, the fact C(rootfs_project).
     type: dict
-attributes:
-  check_mode:
-    description: Nothing is loaded or written.
-    support: full
+extends_documentation_fragment: [rootfs.builder.attributes.foretells]
 """
 
 EXAMPLES = r"""

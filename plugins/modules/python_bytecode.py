@@ -17,13 +17,7 @@ options:
     description: The directory.
     type: path
     required: true
-attributes:
-  check_mode:
-    description: Is not run in check mode.
-    support: none
-  diff_mode:
-    description: Has no difference to show.
-    support: none
+extends_documentation_fragment: [rootfs.builder.attributes.step]
 """
 
 EXAMPLES = r"""

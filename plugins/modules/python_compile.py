@@ -77,13 +77,7 @@ options:
     type: list
     elements: str
     default: []
-attributes:
-  check_mode:
-    description: Is not run in check mode.
-    support: none
-  diff_mode:
-    description: Has no difference to show.
-    support: none
+extends_documentation_fragment: [rootfs.builder.attributes.step]
 """
 
 EXAMPLES = r"""

@@ -40,13 +40,7 @@ options:
     description: The version of Python that the project has to allow; by default any.
     type: str
     default: ""
-attributes:
-  check_mode:
-    description: Changes nothing, ever.
-    support: full
-  diff_mode:
-    description: Changes nothing, so there is nothing to show.
-    support: none
+extends_documentation_fragment: [rootfs.builder.attributes.looks]
 """
 
 EXAMPLES = r"""
