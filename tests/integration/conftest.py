@@ -6,11 +6,12 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from services import Docker, Rootfs, Service, serving
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 PROGRAMS = Path(sys.executable).parent
@@ -93,3 +94,36 @@ def app(tmp_path: Path) -> Callable[..., Path]:
         return directory
 
     return make
+
+
+@pytest.fixture(scope="session")
+def docker(docker_host: str) -> Docker:
+    return Docker(docker_host)
+
+
+@pytest.fixture(scope="module")
+def locked() -> list[str]:
+    """How it runs in production: nothing writable but its volume, no privilege."""
+    return [
+        "--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges",
+        "--publish=127.0.0.1::8080", "--tmpfs=/data:uid=65532",
+    ]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def service(docker: Docker, image: str, locked: list[str]) -> Iterator[Service]:
+    """The service of the image that the test module names."""
+    with serving(docker, *locked, image) as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def shipped(docker: Docker, image: str, tmp_path_factory: pytest.TempPathFactory) -> Rootfs:
+    """The tree as the engine gives it back, without what the engine put there."""
+    container = docker("create", image)
+    try:
+        return Rootfs(
+            docker.write(["export", container], tmp_path_factory.mktemp("export") / "rootfs.tar")
+        )
+    finally:
+        docker("rm", "--volumes", container)

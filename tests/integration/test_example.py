@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import posixpath
 import subprocess
 import tarfile
 import time
-import urllib.error
-import urllib.request
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,6 +21,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from services import ENGINE_OWN, UNWANTED, Docker, Rootfs, Service, serving
 
 from rootfs_ansible.model.manifest import Fragment, Kind
 
@@ -37,12 +34,6 @@ STRUCTURE = Path(__file__).with_name("node-web.structure.yaml")
 AT = "2024-02-29T12:00:00Z"
 SYSTEM_STORE = "/etc/ssl/certs/ca-certificates.crt"
 
-# What the engine puts into every container, and `docker export` with it.
-ENGINE_OWN = {
-    "/.dockerenv", "/dev", "/dev/console", "/dev/pts", "/dev/shm", "/etc/hostname", "/etc/hosts",
-    "/etc/mtab", "/etc/resolv.conf", "/proc", "/sys",
-}  # fmt: skip
-
 TLS_SERVER = """
 require('https').createServer({ key: process.env.KEY, cert: process.env.CERT },
   (request, response) => response.end('hello')).listen(8443)
@@ -51,45 +42,6 @@ process.on('SIGTERM', () => process.exit())
 
 
 # --- fixtures ------------------------------------------------------------------------------------
-
-
-class Docker:
-    """The docker client of the tests' engine."""
-
-    def __init__(self, host: str) -> None:
-        self._environment = os.environ | {"DOCKER_HOST": host}
-
-    def __call__(self, *command: str) -> str:
-        done = subprocess.run(
-            ["docker", *command],
-            env=self._environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        )  # fmt: skip
-        assert done.returncode == 0, f"docker {' '.join(command)}\n{done.stdout}"
-        return done.stdout.strip()
-
-    @contextmanager
-    def running(self, *arguments: str) -> Iterator[str]:
-        name = f"rootfs-test-{uuid.uuid4().hex[:12]}"
-        try:
-            self("run", "--detach", "--name", name, *arguments)
-            yield name
-        finally:
-            self("rm", "--force", "--volumes", name)
-
-    def write(self, command: list[str], path: Path) -> Path:
-        with path.open("wb") as output:
-            subprocess.run(["docker", *command], env=self._environment, stdout=output, check=True)
-        return path
-
-    def stop(self, container: str) -> int:
-        """Ask to stop, as an orchestrator does, and kill after two seconds: that gives 137."""
-        self("stop", "--time", "2", container)
-        return int(self("inspect", "--format", "{{.State.ExitCode}}", container))
-
-
-@pytest.fixture(scope="module")
-def docker(docker_host: str) -> Docker:
-    return Docker(docker_host)
 
 
 @pytest.fixture(scope="module")
@@ -114,119 +66,14 @@ def locked(config: dict[str, Any]) -> list[str]:
     ]  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Service:
-    """A container of the example and the address it answers at."""
-
-    container: str
-    address: str
-
-    def get(self, path: str) -> bytes:
-        try:
-            with urllib.request.urlopen(f"{self.address}{path}", timeout=60) as answer:
-                return bytes(answer.read())
-        except urllib.error.HTTPError as error:
-            return bytes(error.read())
-
-    def json(self, path: str) -> Any:
-        return json.loads(self.get(path))
-
-
-@contextmanager
-def serving(docker: Docker, *arguments: str) -> Iterator[Service]:
-    """Start the example and wait until it answers."""
-    with docker.running(*arguments) as container:
-        address = docker("port", container, "8080").splitlines()[0]
-        service = Service(container, f"http://{address}")
-        deadline = time.monotonic() + 60
-        while not answers(service):
-            assert time.monotonic() < deadline, docker("logs", container)
-            time.sleep(0.1)
-        yield service
-
-
-def answers(service: Service) -> bool:
-    try:
-        return service.get("/healthz") == b"ok\n"
-    except OSError:
-        return False
-
-
-@pytest.fixture(scope="module")
-def service(docker: Docker, image: str, locked: list[str]) -> Iterator[Service]:
-    with serving(docker, *locked, image) as service:
-        yield service
-
-
 @pytest.fixture(scope="module")
 def manifest(built_example: dict[str, Any]) -> Fragment:
     return Fragment.from_json(json.loads(Path(built_example["manifest"]).read_text()))
 
 
 @pytest.fixture(scope="module")
-def shipped(docker: Docker, image: str, tmp_path_factory: pytest.TempPathFactory) -> Rootfs:
-    """The tree as the engine gives it back, without what the engine put there."""
-    container = docker("create", image)
-    try:
-        return Rootfs(
-            docker.write(["export", container], tmp_path_factory.mktemp("export") / "rootfs.tar")
-        )
-    finally:
-        docker("rm", "--volumes", container)
-
-
-@pytest.fixture(scope="module")
 def archive(docker: Docker, image: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return docker.write(["save", image], tmp_path_factory.mktemp("save") / "image.tar")
-
-
-def bare(member: tarfile.TarInfo) -> tarfile.TarInfo:
-    """Return a member with its mode alone, to which the engine adds the kind."""
-    member.mode &= 0o7777
-    return member
-
-
-class Rootfs:
-    """A tree in a tar."""
-
-    def __init__(self, path: Path) -> None:
-        self._tar = tarfile.open(path)  # noqa: SIM115 - read until the module's tests are done
-        self.members = {
-            path: bare(member)
-            for member in self._tar
-            if (path := posixpath.normpath("/" + member.name)) not in ENGINE_OWN | {"/"}
-        }
-
-    def content(self, path: str) -> bytes:
-        content = self._tar.extractfile(self.members[path])
-        assert content is not None, path
-        return content.read()
-
-    def exists(self, path: str) -> bool:
-        """Whether ``path`` names a file, through every link on the way."""
-        done, ahead = "/", [part for part in path.split("/") if part]
-        while ahead:
-            here = posixpath.normpath(posixpath.join(done, ahead.pop(0)))
-            member = self.members.get(here)
-            if member is None:
-                return False
-            if member.issym():
-                ahead = posixpath.join(done, member.linkname).split("/") + ahead
-                done, ahead = "/", [part for part in ahead if part]
-            else:
-                done = here
-        return self.members[done].isreg()
-
-    def files(self) -> list[str]:
-        return [path for path, member in self.members.items() if member.isreg()]
-
-    def programs(self) -> set[str]:
-        """The names under which something can be run."""
-        return {
-            posixpath.basename(path)
-            for path, member in self.members.items()
-            if not member.isdir() and (member.issym() or member.mode & 0o111)
-        }
 
 
 # --- what it answers -----------------------------------------------------------------------------
@@ -399,19 +246,6 @@ def test_a_service_without_a_handler_stops_too(
 
 
 # --- what it is made of --------------------------------------------------------------------------
-
-UNWANTED = {
-    "a shell": {"ash", "bash", "busybox", "csh", "dash", "fish", "ksh", "sh", "toybox", "zsh"},
-    "another interpreter": {"perl", "python", "python3", "python3.13", "lua", "ruby", "awk"},
-    "a package manager": {
-        "apt", "apt-get", "apt-cache", "dpkg", "dpkg-deb", "npm", "npx", "yarn", "pnpm",
-        "corepack", "pip", "pip3",
-    },
-    "a compiler": {
-        "gcc", "g++", "cc", "c++", "cpp", "clang", "ld", "as", "ar", "make", "cmake", "cc1",
-        "node-gyp", "pkg-config",
-    },
-}  # fmt: skip
 
 
 @pytest.mark.parametrize("what", UNWANTED)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from test_example import Docker, Rootfs, Service, serving
+from services import Docker, Rootfs, Service, serving
 
 pytestmark = pytest.mark.engine
 
@@ -16,38 +15,8 @@ AT = "2024-02-29T12:00:00Z"
 
 
 @pytest.fixture(scope="module")
-def docker(docker_host: str) -> Docker:
-    return Docker(docker_host)
-
-
-@pytest.fixture(scope="module")
 def image(built_haskell_example: dict[str, Any]) -> str:
     return str(built_haskell_example["image"])
-
-
-@pytest.fixture(scope="module")
-def locked() -> list[str]:
-    """How it runs in production: nothing writable but its volume, no privilege."""
-    return [
-        "--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges",
-        "--publish=127.0.0.1::8080", "--tmpfs=/data:uid=65532",
-    ]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def service(docker: Docker, image: str, locked: list[str]) -> Iterator[Service]:
-    with serving(docker, *locked, image) as service:
-        yield service
-
-
-@pytest.fixture(scope="module")
-def shipped(docker: Docker, image: str, tmp_path_factory: pytest.TempPathFactory) -> Rootfs:
-    container = docker("create", image)
-    try:
-        place = tmp_path_factory.mktemp("export") / "rootfs.tar"
-        return Rootfs(docker.write(["export", container], place))
-    finally:
-        docker("rm", "--volumes", container)
 
 
 def test_time_is_that_of_the_zone(service: Service) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from conftest import CHECKOUT, Commands
-from test_example import UNWANTED, Docker, Rootfs
+from services import UNWANTED, Docker, Rootfs
 
 pytestmark = pytest.mark.engine
 
@@ -161,11 +161,6 @@ def built(commands: Commands, tmp_path_factory: pytest.TempPathFactory) -> Built
         [*apps, "nginx-site", "postgresql", "redis"]))  # fmt: skip
     assert ended.returncode != 0, ended.stdout
     return Built(directory, ended.stdout + ended.stderr)
-
-
-@pytest.fixture(scope="module")
-def docker(docker_host: str) -> Docker:
-    return Docker(docker_host)
 
 
 @contextmanager
