@@ -44,7 +44,9 @@ def build_of(task_vars: Mapping[str, Any], templar: Templar, loader: DataLoader)
         return _build_of_app(task_vars, templar, loader)
     part = templar.template(task_vars[PART])
     app = {**task_vars["hostvars"].raw_get(part["app"]), "hostvars": task_vars["hostvars"]}
-    found = _build_of_app(app, templar, loader).parts[int(part["number"])]
+    # Its own variables say nothing of the app's, which those of the app may refer to.
+    view = templar.copy_with_new_env(available_variables=app)
+    found = _build_of_app(app, view, loader).parts[int(part["number"])]
     refuse_facts(found.inputs.options, task_vars)
     return found
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from ansible.parsing.dataloader import DataLoader
-from ansible.template import Templar
+from ansible.template import Templar, trust_as_template
 from ansible_collections.rootfs.builder.plugins.plugin_utils import build as module
 from ansible_collections.rootfs.builder.plugins.plugin_utils import parts
 from ansible_collections.rootfs.builder.plugins.plugin_utils.options import options_of
@@ -197,6 +197,18 @@ def test_the_host_of_a_part_is_told_all_options_of_its_stack(app: Path) -> None:
     assert told["options"]["rootfs_app_dir"] == str(app / "frontend")
     assert told["own_options"]["stack_node_build"] == ["auto"]
     assert all(name.startswith("stack_node_") for name in told["own_options"])
+
+
+def test_what_the_app_says_by_variables_of_its_own_its_part_finds(app: Path) -> None:
+    template = trust_as_template("{{ directory_of_the_team }}/web")
+    of_app = variables(
+        app,
+        rootfs_parts=[part()],
+        rootfs_app_dir=template,
+        directory_of_the_team=str(app.parent),
+    )
+    hostvars = SimpleNamespace(raw_get={"web": of_app}.get)
+    assert build_of(host(app, hostvars=hostvars)).directory == app / "frontend"
 
 
 @pytest.mark.parametrize("fact", ["rootfs_part", "stack_node_build"])
