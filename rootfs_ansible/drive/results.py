@@ -55,16 +55,19 @@ class Results:
 
 
 def check_apart(results: Iterable[Results]) -> None:
-    """Refuse results of which two parts write the same file, with all such files."""
-    written: dict[ImagePath, str] = {}
+    """Refuse results of which two parts write the same file, or one writes a file where another
+    has a directory, with all such files."""
+    files: dict[ImagePath, str] = {}
+    directories: dict[ImagePath, str] = {}
     twice = []
     for found in results:
-        for path, entry in found.entries:
-            if entry.kind is Kind.DIRECTORY:
-                continue
-            if path in written:
-                twice.append(f"{written[path]} and {found.part} both write {path}")
-            written.setdefault(path, found.part)
+        own = {path: entry.kind is Kind.DIRECTORY for path, entry in found.entries}
+        own |= {above: True for path in own for above in path.parents()}
+        for path, is_directory in sorted(own.items()):
+            other = files.get(path) or ("" if is_directory else directories.get(path))
+            if other:
+                twice.append(f"{other} and {found.part} both write {path}")
+            (directories if is_directory else files).setdefault(path, found.part)
     if twice:
         raise InputError(
             "two parts of an app write the same files",

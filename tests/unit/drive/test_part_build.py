@@ -212,3 +212,22 @@ def test_two_parts_do_not_write_one_file(tmp_path: Path) -> None:
     assert refused.value.details == ("shop.one and shop.two both write /app/static/a.js",)
     check_apart([])
     assert ImagePath("/app") == app.place(plan)
+
+
+def test_a_part_writes_no_file_where_another_has_a_directory(tmp_path: Path) -> None:
+    app = composed(tmp_path, Part("one", ("*",), "static"), Part("two", ("*",), "static"))
+    top = "results /app dir 0755"
+    deep = f"{top}\nresults /app/icons dir 0755\nresults /app/icons/a file 0644 x"
+    plain = f"{top}\nresults /app/icons file 0644 x"
+    plan, parts = planned(app)
+    for build, part, tree in zip(app.parts, parts, (deep, plain), strict=True):
+        keep(build, part, tmp_path, tree)
+    for results in (app.parts, app.parts[::-1]):
+        found = [
+            build.left(plan.parts[app.parts.index(build)].compiled, app.place(plan))
+            for build in results
+        ]
+        with pytest.raises(InputError) as refused:
+            check_apart(found)
+        first, second = (build.name for build in results)
+        assert refused.value.details == (f"{first} and {second} both write /app/static/icons",)
