@@ -161,7 +161,9 @@ class _Making:
 
     def _host(self, part: Part) -> str:
         """Return the name of the host that a part is while it is built: one that no other has."""
-        words = re.sub(r"[^A-Za-z0-9_-]+", "-", part.directory).strip("-") or part.stack or "part"
+        # A stack may be called by the path of its role.
+        called = part.stack.rpartition("/")[2] if part.directory == "." else part.directory
+        words = re.sub(r"[^A-Za-z0-9_-]+", "-", called).strip("-") or "part"
         groups = self._variables.get("groups") or {}
         hosts = set(groups.get("all") or ()) - set(groups.get("rootfs_parts") or ())
         taken = {*groups, *hosts, *(other.name for other in self.made)}

@@ -179,6 +179,21 @@ def test_no_two_hosts_have_one_name(app: Path) -> None:
     assert names == ["web.front-end-2", "web.front-end-3", "web.node-2"]
 
 
+def test_a_stack_that_is_called_by_the_path_of_its_role_makes_no_path_of_a_host(app: Path) -> None:
+    role = app.parent / "roles" / "stack_zig"
+    for file, text in (
+        ("meta/stack.yml", "name: zig\n"),
+        ("tasks/build_image.yml", "[]"),
+        ("tasks/compile.yml", "[]"),
+        ("tasks/runtime.yml", "[]"),
+    ):
+        (role / file).parent.mkdir(parents=True, exist_ok=True)
+        (role / file).write_text(text)
+    declared = [part(directory=".", stack=str(role))]
+    (found,) = build_of(variables(app, rootfs_parts=declared)).parts
+    assert found.name == "web.stack_zig"
+
+
 def host(app: Path, **more: Any) -> dict[str, Any]:
     """Return the variables of the host of a part."""
     of_app = variables(app, rootfs_parts=[part()])
