@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from rootfs_ansible.model.manifest import EdgeKind, Entry, Fragment, Kind
-from rootfs_ansible.pack.summary import size_text
+from rootfs_ansible.pack.summary import printable, size_text
 
 Value = TypeVar("Value")
 
@@ -55,15 +55,15 @@ class Difference:
         lines += [
             f"~ package {change.name}: {', '.join(change.what)}" for change in self.packages_changed
         ]
-        lines += [f"- {entry.path}  {size_text(entry.size)}" for entry in self.removed]
-        lines += [f"+ {entry.path}  {size_text(entry.size)}" for entry in self.added]
+        lines += [f"- {entry.path}  {size_text(entry.taken)}" for entry in self.removed]
+        lines += [f"+ {entry.path}  {size_text(entry.taken)}" for entry in self.added]
         lines += [f"~ {change.name}: {', '.join(change.what)}" for change in self.changed]
         sign = "-" if self.size < 0 else "+"
         lines.append(
             f"{len(self.removed):,} removed, {len(self.added):,} added, {len(self.changed):,}"
             f" changed; {sign}{size_text(abs(self.size))}"
         )
-        return "\n".join(lines)
+        return "\n".join(map(printable, lines))
 
 
 def difference(before: Fragment, after: Fragment) -> Difference:
@@ -95,7 +95,8 @@ def difference(before: Fragment, after: Fragment) -> Difference:
                 )
             )
         ),
-        size=sum(entry.size for entry in new.values()) - sum(entry.size for entry in old.values()),
+        size=sum(entry.taken for entry in new.values())
+        - sum(entry.taken for entry in old.values()),
     )
 
 
@@ -133,6 +134,7 @@ def _changes(old: Entry, new: Entry) -> Iterator[str]:
     for name, one, other in (
         ("layer", old.layer, new.layer),
         ("package", old.package, new.package),
+        ("hard link to", old.hardlink, new.hardlink),
     ):
         if one != other:
             yield f"{name} {one or 'none'} → {other or 'none'}"

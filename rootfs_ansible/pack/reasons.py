@@ -11,7 +11,8 @@ from functools import cached_property
 from rootfs_ansible.errors import InputError
 from rootfs_ansible.model.manifest import Edge, EdgeKind, Entry, Fragment, Kind
 from rootfs_ansible.model.path import ImagePath
-from rootfs_ansible.pack.summary import size_text
+from rootfs_ansible.pack.link import resolved
+from rootfs_ansible.pack.summary import printable, size_text
 
 _PHRASES = {
     EdgeKind.DECLARED: "{source} declares {target}{detail}",
@@ -60,10 +61,10 @@ class Reasons:
         """Return the entry of a path; ``InputError`` where the image has none."""
         found = self._entries.get(str(path))
         if found is None:
-            near = difflib.get_close_matches(str(path), list(self._entries), 1)
+            near = self._near(path)
             raise InputError(
                 f"the image has no {path}",
-                hint=f"it has {near[0]}" if near else "its manifest lists what it has",
+                hint=f"it has {printable(near)}" if near else "its manifest lists what it has",
             )
         return found
 
@@ -116,6 +117,21 @@ class Reasons:
             brought,
             tuple(sorted((share for share in shares if share.files), key=_largest_first)),
         )
+
+    def _near(self, path: ImagePath) -> str:
+        """Return what is meant by a path that is not there: where links lead it, or the nearest of
+        its directory and of its name; empty where nothing is near."""
+        led = resolved(path, {entry.path: entry for entry in self._manifest.entries})
+        if led is not None:
+            return str(led)
+        # To compare it with every path of a large image would take seconds.
+        beside, _, name = str(path).rpartition("/")
+        found = [
+            known
+            for known in self._entries
+            if known.endswith(f"/{name}") or known.rpartition("/")[0] == beside
+        ]
+        return next(iter(difflib.get_close_matches(str(path), found, 1)), "")
 
     @cached_property
     def _incoming(self) -> Mapping[str, list[Edge]]:
@@ -172,12 +188,11 @@ def why_path(manifest: Fragment, path: ImagePath) -> str:
     reasons = Reasons(manifest)
     entry = reasons.entry(path)
     of = f", of package {entry.package}" if entry.package else ""
-    return "\n".join(
-        [
-            f"{entry.path}: {entry.kind}, {size_text(_size(entry))}, in layer {entry.layer}{of}",
-            *(f"  {_sentence(edge)}" for edge in reasons.chain(path)),
-        ]
-    )
+    lines = [
+        f"{entry.path}: {entry.kind}, {size_text(entry.taken)}, in layer {entry.layer}{of}",
+        *(f"  {_sentence(edge)}" for edge in reasons.chain(path)),
+    ]
+    return "\n".join(map(printable, lines))
 
 
 def why_package(manifest: Fragment, name: str) -> str:
@@ -192,7 +207,7 @@ def why_package(manifest: Fragment, name: str) -> str:
         lines.append(f"  and {len(cost.edges) - len(shown)} more edges")
     lines += [f"  {share.name or 'no package'} would leave: {_amount(share)}"
               for share in cost.leaving]  # fmt: skip
-    return "\n".join(lines)
+    return "\n".join(map(printable, lines))
 
 
 _SHOWN = 10
@@ -213,9 +228,4 @@ def _largest_first(share: Share) -> tuple[int, str]:
 
 def _share(name: str, entries: Iterable[Entry]) -> Share:
     files = [entry for entry in entries if entry.kind is not Kind.DIRECTORY]
-    return Share(name, len(files), sum(map(_size, files)))
-
-
-def _size(entry: Entry) -> int:
-    """Return what an entry takes in an image: further names of a file take nothing."""
-    return entry.size if entry.kind is Kind.FILE and entry.hardlink is None else 0
+    return Share(name, len(files), sum(entry.taken for entry in files))

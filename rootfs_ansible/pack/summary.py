@@ -48,6 +48,14 @@ def run_command(image: Image, docker: str = "docker") -> str:
     return " ".join([*words, image.name])
 
 
+def printable(text: str) -> str:
+    """Return a line with what a build named as a terminal can show it: one line, whatever bytes
+    the name is made of."""
+    if text.isprintable():
+        return text
+    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
+
+
 def size_text(size: int) -> str:
     """Return a number of bytes as a person reads it, in decimal units."""
     value, unit = float(size), 0

@@ -8,6 +8,7 @@ from pathlib import Path
 from exports import export
 
 from rootfs_ansible.model.manifest import Edge, EdgeKind, Fragment, Package
+from rootfs_ansible.model.path import ImagePath
 from rootfs_ansible.pack.difference import difference
 
 
@@ -72,6 +73,24 @@ def test_the_same_image_does_not_differ(tmp_path: Path) -> None:
     one, two = (made(tmp_path / name, "app /x file 0644 x", "a=1") for name in ("one", "two"))
     assert not difference(one, two)
     assert difference(one, two).to_text() == "0 removed, 0 added, 0 changed; +0 B"
+
+
+def test_a_further_name_of_a_file_takes_nothing(tmp_path: Path) -> None:
+    one = "app /a file 0644 x"
+    linked, copied = f"{one}\napp /b = /a", f"{one}\napp /b file 0644 x"
+    before, after = made(tmp_path / "one", one), made(tmp_path / "two", linked)
+    assert difference(before, after).to_text() == ("+ /b  0 B\n0 removed, 1 added, 0 changed; +0 B")
+    assert difference(after, made(tmp_path / "three", copied)).to_text() == (
+        "~ /b: hard link to /a → none\n0 removed, 0 added, 1 changed; +1 B"
+    )
+
+
+def test_a_name_of_any_bytes_is_one_line(tmp_path: Path) -> None:
+    before = made(tmp_path / "one", "app /x file 0644 x")
+    (entry,) = before.entries
+    strange = replace(entry, path=ImagePath("/a\n- package libc6 \x1b[2J\udcff"))
+    text = difference(before, replace(before, entries=(strange,))).to_text()
+    assert text.split("\n")[1] == r"+ /a\n- package libc6 \x1b[2J\udcff  1 B"
 
 
 def test_another_reason_is_a_change_and_one_more_is_none(tmp_path: Path) -> None:

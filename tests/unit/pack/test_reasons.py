@@ -9,7 +9,7 @@ import pytest
 from exports import export
 
 from rootfs_ansible.errors import InputError
-from rootfs_ansible.model.manifest import Edge, EdgeKind, Fragment
+from rootfs_ansible.model.manifest import Edge, EdgeKind, Fragment, Kind
 from rootfs_ansible.model.path import ImagePath
 from rootfs_ansible.pack.reasons import Reasons, Share, why_package, why_path
 
@@ -98,6 +98,28 @@ def test_a_path_that_is_not_there_has_a_neighbour(manifest: Fragment) -> None:
     with pytest.raises(InputError, match=r"the image has no /usr/lib/liba\.so\.2") as raised:
         why_path(manifest, ImagePath("/usr/lib/liba.so.2"))
     assert raised.value.hint == "it has /usr/lib/liba.so.1"
+
+
+@pytest.mark.parametrize(
+    ("path", "hint"),
+    [
+        ("/sbin/dash", "it has /usr/bin/dash"),
+        ("/usr/lib/x86_64-linux-gnu/liba.so.1", "it has /usr/lib/liba.so.1"),
+        ("/etc/unlike", "its manifest lists what it has"),
+    ],
+)
+def test_a_path_by_another_way_is_told_where_it_is(
+    manifest: Fragment, path: str, hint: str
+) -> None:
+    link = replace(manifest.entries[0], path=ImagePath("/sbin"), kind=Kind.SYMLINK, link="usr/bin")
+    directories = (
+        replace(link, path=ImagePath(at), kind=Kind.DIRECTORY, link="")
+        for at in ("/usr", "/usr/bin")
+    )
+    linked = replace(manifest, entries=(*manifest.entries, link, *directories))
+    with pytest.raises(InputError) as raised:
+        why_path(linked, ImagePath(path))
+    assert raised.value.hint == hint
 
 
 def test_a_path_that_nothing_explains_is_an_error(manifest: Fragment) -> None:
