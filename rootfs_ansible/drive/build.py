@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,7 +13,7 @@ from rootfs_ansible.drive.delivery import STACK_LABEL, deliver, planned_outputs
 from rootfs_ansible.drive.engine import Engine
 from rootfs_ansible.drive.results import Results, check_apart
 from rootfs_ansible.drive.sources import Sources
-from rootfs_ansible.errors import EngineError, InputError, LinkError, StoreError
+from rootfs_ansible.errors import EngineError, InputError, LinkError, StoreError, suggestion
 from rootfs_ansible.model.document import Document
 from rootfs_ansible.model.image import Image, ImageConfig
 from rootfs_ansible.model.manifest import Fragment, Need
@@ -83,7 +83,12 @@ class Build:
         """
         self._owner()
         check_name(self.tag)
+        _refuse_unknown_keys(self.inputs.options["rootfs_outputs"], Output, "rootfs_outputs")
+        _refuse_unknown_keys(
+            self.inputs.options["rootfs_companions"], Companion, "rootfs_companions"
+        )
         _parsed(self._own_outputs(*LAYERS), Output.from_json, "rootfs_outputs")
+        _parsed(self.inputs.options["rootfs_companions"], Companion.from_json, "rootfs_companions")
         stack = self.inputs.stack
         return self._replan(
             Plan(
@@ -538,6 +543,27 @@ def _pairs(values: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
 def _port(port: object) -> str:
     text = str(port)
     return text if "/" in text else f"{text}/tcp"
+
+
+def _refuse_unknown_keys(
+    items: Iterable[Mapping[str, Any]], kind: type[Output] | type[Companion], name: str
+) -> None:
+    """Refuse keys that say nothing there: what they should change would go on unchanged."""
+    # Who declares it is the app.
+    known = {field.name for field in fields(kind)} - {"by"}
+    unknown = [
+        f"[{index}].{key}{suggestion(str(key), known)}"
+        for index, item in enumerate(items)
+        for key in item
+        if key not in known
+    ]
+    if unknown:
+        raise InputError(
+            "there is no such key",
+            where=name,
+            details=unknown,
+            hint=f"there are {', '.join(sorted(known))}",
+        )
 
 
 def _parsed(

@@ -253,7 +253,7 @@ def test_sources_decide_what_roles_make_where_nothing_else_reads_them(tmp_path: 
 @pytest.mark.parametrize(
     ("output", "told"),
     [
-        ({"paths": "/srv"}, "declares not exactly one of path, package, accounts, directory"),
+        ({"optional": True}, "declares not exactly one of path, package, accounts, directory"),
         ({"path": "/srv", "layer": "runtime"}, "an app's outputs go to the layers system"),
         ({"directory": "/srv", "mode": "rwx"}, "not a file mode: 'rwx'"),
     ],
@@ -263,3 +263,26 @@ def test_outputs_are_looked_at_before_anything_is_built(
 ) -> None:
     with pytest.raises(InputError, match=told):
         make_build(tmp_path, rootfs_outputs=[output]).plan()
+
+
+@pytest.mark.parametrize(
+    ("option", "items", "told"),
+    [
+        (
+            "rootfs_outputs",
+            [{"path": "/srv", "exluding": ["x"]}, {"path": "/srv", "when": False, "by": "you"}],
+            ("[0].exluding; did you mean excluding?", "[1].when", "[1].by"),
+        ),
+        (
+            "rootfs_companions",
+            [{"name": "x", "reason": "y", "when": "/x", "need": ["/y"]}],
+            ("[0].need; did you mean needs?",),
+        ),
+    ],
+)
+def test_keys_that_an_app_makes_up_are_refused_together(
+    tmp_path: Path, option: str, items: list[dict[str, object]], told: tuple[str, ...]
+) -> None:
+    with pytest.raises(InputError, match="there is no such key") as refused:
+        make_build(tmp_path, **{option: items}).plan()
+    assert (refused.value.where, refused.value.details) == (option, told)
