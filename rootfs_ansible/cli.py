@@ -22,7 +22,10 @@ INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit status: 0, 1 for a failed build, 2 for wrong usage."""
+    """Run a command and return its exit status: 0, 1 for a failed command, 2 for wrong usage.
+
+    A comparison ends as diff(1) does: with 1 for a difference, and 2 where there was none to make.
+    """
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
@@ -30,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (RootfsError, OSError) as caught:
         error = of_system(caught) if isinstance(caught, OSError) else caught
         print(f"rootfs-ansible: {error}", file=sys.stderr)
-        return INTERRUPTED if error.what == "interrupted" else 1
+        return INTERRUPTED if error.what == "interrupted" else int(options.failed)
 
 
 def _build(options: argparse.Namespace) -> int:
@@ -126,7 +129,7 @@ def _parser() -> argparse.ArgumentParser:
         help="build the app of a directory",
         description="Build the app of a directory, as ansible-playbook rootfs.builder.build does.",
     )
-    build.set_defaults(command=_build, parser=build)
+    build.set_defaults(command=_build, failed=1, parser=build)
     build.add_argument("directory", metavar="DIR", help="the directory that holds the app")
     build.add_argument("--json", action="store_true", help="print the result as one JSON object")
     build.add_argument(
@@ -154,7 +157,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Say why a path is in an image, from a declared output edge by edge; or what a"
         " package costs, and what would leave with it. Reads the manifest alone, no engine.",
     )
-    why.set_defaults(command=_why)
+    why.set_defaults(command=_why, failed=1)
     _add_image(why, "image")
     what = why.add_mutually_exclusive_group(required=True)
     what.add_argument("path", metavar="PATH", nargs="?", default="", help="a path of the image")
@@ -163,9 +166,9 @@ def _parser() -> argparse.ArgumentParser:
         "diff",
         help="compare two images",
         description="Compare two images by path, package, size, mode, owner and reason, from their"
-        " manifests alone. Ends with 1 where they differ.",
+        " manifests alone. Ends with 1 where they differ, and with 2 where one is not there.",
     )
-    diff.set_defaults(command=_diff)
+    diff.set_defaults(command=_diff, failed=2)
     _add_image(diff, "before")
     _add_image(diff, "after")
     for command in (why, diff):

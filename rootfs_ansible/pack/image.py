@@ -130,6 +130,8 @@ def read_manifest(store: Store, image: str) -> Fragment:
     else:
         names = store.refs()
         name = image if ":" in image.rpartition("/")[2] else f"{image}:latest"
+        if name not in names and path.suffix == ".json":
+            raise InputError("there is no such file", where=image)
         if name not in names:
             raise InputError(
                 f"there is no image {name}",

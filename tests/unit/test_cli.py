@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -62,3 +63,26 @@ def test_images_are_compared_by_what_is_in_them(
     """Their labels are no paths."""
     assert main(["diff", "shop:1", "shop:2", "--store", str(store)]) == 0
     assert capsys.readouterr().out == "0 removed, 0 added, 0 changed; +0 B\n"
+
+
+def test_a_comparison_tells_a_difference_from_a_failure(
+    store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As diff(1) does."""
+    build = make_build(store.parent, rootfs_image_tag="1")
+    found = build.store.ref("shop:1")
+    assert found is not None
+    manifest = json.loads(build.store.manifest_path(found.digest).read_bytes())
+    other = store.parent / "other.json"
+    other.write_text(json.dumps({**manifest, "entries": manifest["entries"][:-1]}))
+    assert main(["diff", "shop:1", str(other), "--store", str(store)]) == 1
+    assert "1 removed" in capsys.readouterr().out
+    assert main(["diff", "shop:1", "shop:3", "--store", str(store)]) == 2
+
+
+def test_a_file_that_is_not_there_is_no_name_of_an_image(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "gone.json"
+    assert main(["why", str(path), "/x", "--store", str(tmp_path)]) == 1
+    assert capsys.readouterr().err == f"rootfs-ansible: {path}: there is no such file\n"
