@@ -28,6 +28,7 @@ _NOT_IN_A_KEY = {
     "rootfs_store",
 }
 _NAMES_ONLY = {"rootfs_secrets"}
+_PARTS = "rootfs_parts"
 _IMAGE_ONLY = {
     # How the image runs and what it is called: nothing that is compiled or harvested knows it.
     # Not so what it starts: a stack checks that it is there, and ships what it needs.
@@ -239,13 +240,22 @@ class Inputs:
 
     def _hashed(self) -> dict[str, Any]:
         return {
-            name: sorted(value) if name in _NAMES_ONLY else value
+            name: _that_decides(name, value)
             for name, value in self.options.items()
             if name not in _NOT_IN_A_KEY
             and name not in self.stack.places
             # The key of the root image stands for its options.
             and not name.startswith("root_image_")
         }
+
+
+def _that_decides(name: str, value: Any) -> Any:  # noqa: ANN401 - of an option of any kind
+    if name in _NAMES_ONLY:
+        return sorted(value)
+    if name == _PARTS:
+        # Its options are in the keys of the part, but for what says where something is reached.
+        return [{key: said for key, said in part.items() if key != "options"} for part in value]
+    return value
 
 
 def _is_description(name: str) -> bool:

@@ -42,7 +42,10 @@ def composed(base: Path, *parts: Part, **options: object) -> Build:
     ]
     inputs = replace(
         alone.inputs,
-        options={**alone.inputs.options, "rootfs_parts": [part.outputs for part in parts]},
+        options={
+            **alone.inputs.options,
+            "rootfs_parts": [{"outputs": part.outputs} for part in parts],
+        },
     )
     engine: Any = StandIn()
     return Build(inputs, "shop", alone.directory, alone.docker_host, engine, builds)

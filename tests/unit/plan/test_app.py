@@ -116,6 +116,18 @@ def test_an_option_decides_its_stages(
     assert changed(keys(inputs), keys(other)) == stages
 
 
+def test_a_part_decides_by_its_own_key_and_its_place_in_the_app(inputs: Inputs) -> None:
+    """Its options are in the keys of the part, which knows what of them only names a place."""
+
+    def with_part(**more: object) -> dict[str, str]:
+        part = {"directory": "web", "outputs": ["dist"], "into": "static", **more}
+        return keys(replace(inputs, options={**OPTIONS, "rootfs_parts": [part]}))
+
+    mirrored = with_part(options={"stack_node_registry": "https://npm.example.org"})
+    assert changed(with_part(), mirrored) == set()
+    assert changed(with_part(), with_part(into="public")) == {"compile", "image"}
+
+
 def test_sources_decide_the_compile_and_the_image(inputs: Inputs) -> None:
     assert changed(keys(inputs), keys(inputs, sources="others")) == {"compile", "image"}
 
