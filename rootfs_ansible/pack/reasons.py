@@ -24,6 +24,7 @@ _PHRASES = {
     EdgeKind.LICENCE: "{source} refers to {target}{detail}",
     EdgeKind.RECORD: "{source} has its record in {target}",
 }
+_OF_A_RECORD = "{source} is read with the name of its distribution, {target}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +220,9 @@ def _amount(share: Share) -> str:
 
 def _sentence(edge: Edge) -> str:
     detail = f" ({edge.detail})" if edge.detail else ""
-    return _PHRASES[edge.kind].format(source=edge.source, target=edge.target, detail=detail)
+    of_record = edge.kind is EdgeKind.RECORD and edge.source.startswith("/")
+    phrase = _OF_A_RECORD if of_record else _PHRASES[edge.kind]
+    return phrase.format(source=edge.source, target=edge.target, detail=detail)
 
 
 def _largest_first(share: Share) -> tuple[int, str]:

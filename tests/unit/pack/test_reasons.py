@@ -94,6 +94,15 @@ def test_a_path_is_explained_edge_by_edge(manifest: Fragment, path: str, text: s
     assert why_path(manifest, ImagePath(path)) == text
 
 
+def test_what_a_record_needs_has_no_record_there(manifest: Fragment) -> None:
+    record, named = "/var/lib/dpkg/status.d/a", "/usr/share/licences/GPL"
+    edges = [edge for edge in manifest.edges if edge.target != named]
+    only = replace(manifest, edges=(*edges, Edge(record, named, EdgeKind.RECORD)))
+    assert why_path(only, ImagePath(named)).split("\n")[-1] == (
+        f"  {record} is read with the name of its distribution, {named}"
+    )
+
+
 def test_a_path_that_is_not_there_has_a_neighbour(manifest: Fragment) -> None:
     with pytest.raises(InputError, match=r"the image has no /usr/lib/liba\.so\.2") as raised:
         why_path(manifest, ImagePath("/usr/lib/liba.so.2"))
