@@ -73,6 +73,8 @@ class Build:
         self.docker_host = docker_host
         self.engine = engine
         self.parts = tuple(parts)
+        for part in self.parts:
+            part.beside = tuple(other for other in self.parts if other is not part)
         self.store = Store(Path(str(inputs.options["rootfs_store"])).expanduser())
 
     def plan(self, roles: Roles = NO_ROLES, *, shared_output: bool = False) -> Plan:

@@ -30,7 +30,8 @@ class PartBuild(Build):
     """The build of a part: it is compiled, and its outputs are harvested, but nothing of it is
     staged or packed by itself.
 
-    ``app`` is the directory of the app, ``ignore`` what is none of the app's sources.
+    ``app`` is the directory of the app, ``ignore`` what is none of the app's sources; ``beside``
+    are the other parts, which the build of the app makes known.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class PartBuild(Build):
         self._part = part
         self._app = app
         self._app_ignore = tuple(ignore)
+        self.beside: tuple[PartBuild, ...] = ()
 
     def plan(
         self,
@@ -159,7 +161,8 @@ class PartBuild(Build):
         own = self.not_sources(context)
         # Where its sources are the app's as well, what the app's stack makes is none of them.
         others = self._app_ignore if self._app.is_relative_to(context) else ()
-        return (*others, *super()._ignore(context), *own)
+        beside = [pattern for part in self.beside for pattern in part.not_sources(context)]
+        return (*others, *super()._ignore(context), *own, *beside)
 
     def _outputs(self, place: ImagePath) -> tuple[str, ...]:
         return tuple(str(place / output) for output in self._part.outputs)

@@ -129,6 +129,26 @@ def test_a_part_in_the_apps_own_directory_shares_its_sources(tmp_path: Path) -> 
     assert app != before[1]
 
 
+def test_what_a_part_makes_is_no_source_of_another_whose_directory_holds_it(tmp_path: Path) -> None:
+    declared = Part(".", ("bundle.js",), "."), Part("frontend", ("dist",), "static")
+
+    def compiled() -> list[str]:
+        _, parts = planned(composed(tmp_path, *declared))
+        return [part.stage("compile").key for part in parts]
+
+    def write(file: str) -> None:
+        (tmp_path / "shop" / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "shop" / file).write_text(file)
+
+    (tmp_path / "shop" / "static").mkdir(parents=True)
+    before = compiled()
+    for file in ("frontend/dist/old.js", "static/dist/old.js", "bundle.js"):
+        write(file)
+    assert compiled() == before
+    write("frontend/app.ts")
+    assert not set(compiled()) & set(before)
+
+
 def test_the_image_is_looked_for_with_the_key_that_its_stages_end_with(tmp_path: Path) -> None:
     app = composed(tmp_path, FRONTEND)
     plan, _ = planned(app)
