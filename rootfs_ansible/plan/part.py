@@ -76,13 +76,15 @@ def patterns(part: Part, ignore: Iterable[str], directory: str, into: str) -> tu
     """Return, as patterns of .dockerignore, what of ``part`` is in nobody's sources: what its stack
     would ``ignore``, and what its outputs name, which is made anew.
 
-    ``directory`` and ``into`` are its places, relative to where the sources begin.
+    ``directory`` and ``into`` are its places, relative to where the sources begin; one that is
+    outside of these has nothing among them.
     """
-    found = [_below(directory, pattern) for pattern in ignore]
+    found = [_below(directory, pattern) for pattern in ignore if not _escapes(directory)]
     found += [
         _below(place, output.translate(_IN_OUTPUTS))
         for place in dict.fromkeys((directory, into))
         for output in part.outputs
+        if not _escapes(place)
     ]
     return tuple(found)
 

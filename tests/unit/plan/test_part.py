@@ -96,6 +96,16 @@ def test_what_a_part_makes_and_installs_is_no_source_of_anybody(app: Path) -> No
     ]
 
 
+def test_a_place_outside_of_the_sources_is_no_place_of_the_same_name_in_them(app: Path) -> None:
+    sources = app / "frontend"
+    (sources / "static" / "dist").mkdir(parents=True)
+    (sources / "static" / "dist" / "logo.svg").touch()
+    ignored = patterns(Part("frontend", ("dist",), "static"), ["/*.js"], ".", "../static")
+    assert "static/dist/logo.svg" in Sources(sources, ignored).paths()
+    assert ignored == ("/*.js", "dist")
+    assert patterns(Part(".", ("dist",), "."), ["**/*.svg", "!x"], "..", "..") == ()
+
+
 def test_a_directory_with_wildcards_in_its_name_is_meant_literally(app: Path) -> None:
     for name in ("[odd]*/dist/a", "oodd/dist/a"):
         (app / name).parent.mkdir(parents=True, exist_ok=True)
