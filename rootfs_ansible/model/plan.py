@@ -32,19 +32,21 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """A role that the app names, and the directory of the controller that holds it."""
+    """A role that the app names, the directory of the controller that holds it, and by which
+    words Ansible finds it there."""
 
     name: str
     path: str
+    reference: str
 
     def to_json(self) -> dict[str, Any]:
         """Return the role as a JSON object."""
-        return {"name": self.name, "path": self.path}
+        return {"name": self.name, "path": self.path, "reference": self.reference}
 
     @staticmethod
     def from_json(data: Document) -> Role:
         """Return the role that ``to_json`` wrote; ``InputError`` where it is not one."""
-        return Role(data.text("name"), data.text("path"))
+        return Role(data.text("name"), data.text("path"), data.text("reference"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,7 +70,7 @@ def directory_digest(*directories: Path, without: Callable[[str], bool] = lambda
         "directories",
         {
             str(index): files_digest(
-                directory, (name for name in _walk(directory) if not without(name))
+                directory, (name for name in walk(directory) if not without(name))
             )
             for index, directory in enumerate(directories)
         },
@@ -123,8 +123,9 @@ def _left_out(without: Callable[[str], bool]) -> Callable[[str], bool]:
     return lambda name: name.partition("/")[0] in _ABOUT or without(name)
 
 
-def _walk(directory: Path) -> Iterator[str]:
-    """Yield the files below a directory, also through links; a link that leads up is a leaf."""
+def walk(directory: Path) -> Iterator[str]:
+    """Yield the names of the files below a directory, also through links; a link that leads up is
+    a leaf."""
     if directory.is_dir():
         yield from _below(directory, "", _with_parents(directory))
 
@@ -169,7 +170,7 @@ def _dependencies(role: Path) -> tuple[str, ...]:
 def _inclusions(role: Path, without: Callable[[str], bool]) -> tuple[str, ...]:
     """Return the roles that the tasks and handlers of a role include by a literal name."""
     found: set[str] = set()
-    for name in _walk(role):
+    for name in walk(role):
         if not name.startswith(("tasks/", "handlers/")) or without(name):
             continue
         path = role / name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 from rootfs_ansible.errors import InputError
 from rootfs_ansible.model.plan import Role, Roles
-from rootfs_ansible.plan.key import role_closure, role_digest, stage_key
+from rootfs_ansible.plan.key import path_digest, role_closure, role_digest, stage_key, walk
 
 SOURCES = "rootfs_app_dir"
 """The variable by which a role reaches the app's files: one that names it reads them."""
@@ -19,6 +20,8 @@ _ANY_VARIABLE = re.compile(
     r"\bvars\s*[\[|]|\b(?:lookup|query|q)\(\s*['\"](?:ansible\.builtin\.)?(?:vars|varnames)\b"
 )
 """How a role reads variables whose names it makes up."""
+_PLACES = {SOURCES, "inventory_dir", "playbook_dir"}
+"""Variables that say where things are on the controller."""
 _WITHOUT_TEMPLATES = {"files", "library", "module_utils", "molecule", "tests"}
 
 
@@ -39,7 +42,7 @@ def find_roles(
         if path is None:
             missing.append(name)
         else:
-            found.append(Role(name, str(path)))
+            found.append(Role(name, str(path), name if inside else _from_home(path)))
     if missing:
         raise InputError(
             f"there is no role {', '.join(missing)}",
@@ -76,11 +79,23 @@ def roles_of(
             "roles",
             {
                 "roles": [role_digest(path, searches) for path in paths],
-                "variables": {name: value(name) for name in sorted(decisive - {SOURCES})},
+                "variables": {
+                    name: _by_content(value(name)) if _says_where(name, given) else value(name)
+                    for name in sorted(decisive - {SOURCES})
+                },
             },
         ),
         reads_sources=SOURCES in decisive,
     )
+
+
+def _from_home(role: Path) -> str:
+    """Return the path of a role by which Ansible calls the role by its name.
+
+    An absolute path is the role's name to Ansible, in ``role_name`` and in what handlers are
+    notified as; and from a role of a collection it leads into that.
+    """
+    return f"~/{os.path.relpath(role, Path.home().resolve())}"
 
 
 def _reached(words: set[str], given: Mapping[str, Any]) -> set[str]:
@@ -95,11 +110,29 @@ def _reached(words: set[str], given: Mapping[str, Any]) -> set[str]:
     return found
 
 
+def _says_where(name: str, given: Mapping[str, Any]) -> bool:
+    """Say whether the value of a variable is made of the place of something on the controller."""
+    texts = (str(given[reached]) for reached in _reached({name}, given))
+    return any(_PLACES & set(_WORD.findall(text)) for text in texts)
+
+
+def _by_content(value: object) -> object:
+    """Return a value with what is at its paths in their place: a checkout may lie anywhere."""
+    if isinstance(value, Mapping):
+        return {str(name): _by_content(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_by_content(item) for item in value]
+    if not isinstance(value, str):
+        return value
+    path = Path(value)
+    return [path.name, path_digest(path)] if path.is_absolute() and path.exists() else value
+
+
 def _texts(role: Path, searches: tuple[tuple[Path, str], ...]) -> list[str]:
     """Return the files of a role, and of the roles that come with it, that may name variables."""
     return [
-        path.read_text(encoding="utf-8", errors="replace")
+        (directory / name).read_text(encoding="utf-8", errors="replace")
         for directory in role_closure(role, searches)
-        for path in sorted(directory.rglob("*"))
-        if path.is_file() and path.relative_to(directory).parts[0] not in _WITHOUT_TEMPLATES
+        for name in walk(directory)
+        if (directory / name).is_file() and name.partition("/")[0] not in _WITHOUT_TEMPLATES
     ]

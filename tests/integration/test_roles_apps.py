@@ -61,6 +61,30 @@ TEAM = {
     "roles/tool/tasks/main.yml": "- ansible.builtin.apt: {name: [jq, git], state: present}\n",
     "notes.txt": "grüße\n",
 }
+# Another app, built at the same time: its role has the same name, and handlers of the same names.
+NEIGHBOUR = {
+    "roles/team/tasks/main.yml": """\
+- name: Make the place
+  ansible.builtin.file: {path: /srv/neighbour, state: directory, mode: "0755"}
+- name: Say who this is
+  ansible.builtin.copy:
+    content: "{{ role_name | loud }} {{ ansible_service_mgr }}\\n"
+    dest: /srv/neighbour/name
+    mode: "0644"
+  notify: [Reload the team, "team : Sign"]
+""",
+    "roles/team/handlers/main.yml": """\
+- name: Reload the team
+  ansible.builtin.copy: {content: elsewhere, dest: /srv/neighbour/reloaded, mode: "0644"}
+- name: Sign
+  ansible.builtin.copy: {content: signed, dest: /srv/neighbour/signed, mode: "0644"}
+""",
+    "roles/team/filter_plugins/loud.py": """\
+class FilterModule:
+    def filters(self):
+        return {"loud": str.upper}
+""",
+}
 OUTPUTS: list[dict[str, Any]] = [
     {"path": "/srv/team"},
     {"path": "/etc/systemd/system/**"},
@@ -143,6 +167,16 @@ def built(commands: Commands, tmp_path_factory: pytest.TempPathFactory) -> Built
             "rootfs_output": str(directory / "rootfs"),
             "team_word": "ready",
         }
+    }
+    write(directory / "neighbour", NEIGHBOUR)
+    apps["neighbour"] = {
+        "rootfs_app_dir": str(directory / "neighbour"),
+        "rootfs_roles": ["team"],
+        "rootfs_outputs": [{"path": "/srv/neighbour"}],
+        "rootfs_command": ["/usr/bin/tini"],
+        "rootfs_image_name": "test-neighbour",
+        "rootfs_format": ["dir"],
+        "rootfs_output": str(directory / "rootfs-neighbour"),
     }
     for name, (tasks, options) in FAILING.items():
         files = {"roles/role/tasks/main.yml": tasks, "roles/role/handlers/main.yml": HANDLER}
@@ -304,6 +338,16 @@ def test_a_role_finds_facts_and_a_systemd_that_starts_nothing(built: Built) -> N
     assert link.is_symlink()
     assert "no service is started at a build, as roles asked: team.service" in built.output
     assert not [path for path in built.rootfs.rglob("systemctl*") if path.is_file()]
+
+
+def test_apps_with_roles_of_one_name_share_nothing_but_that(built: Built) -> None:
+    place = built.directory / "rootfs-neighbour/srv/neighbour"
+    assert {path.name: path.read_text() for path in place.iterdir()} == {
+        "name": "TEAM systemd\n",
+        "reloaded": "elsewhere",
+        "signed": "signed",
+    }
+    assert (built.rootfs / "srv/team/reloaded").read_text() == "reloaded"
 
 
 def test_the_accounts_of_what_is_shipped_are_there_and_no_others(built: Built) -> None:

@@ -183,7 +183,7 @@ def test_what_a_stack_says_is_started_is_in_the_image(
         build.pack(plan, {})
 
 
-ROLES = Roles((Role("site", "/srv/roles/site"),), "digest")
+ROLES = Roles((Role("site", "/srv/roles/site", "~/roles/site"),), "digest")
 
 
 def staged(tmp_path: Path, **options: object) -> module.Build:

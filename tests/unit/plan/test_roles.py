@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,10 @@ def applied(places: tuple[Path, ...], name: str, **changed: Any) -> Roles:
     return roles_of(found, searches(places), given, lambda name: given[name])
 
 
+def from_home(role: Path) -> str:
+    return f"~/{os.path.relpath(role, Path.home().resolve())}"
+
+
 def searches(places: tuple[Path, ...]) -> tuple[tuple[Path, str], ...]:
     return tuple((place, "") for place in places)
 
@@ -61,9 +66,9 @@ def test_the_first_place_that_has_a_role_wins(tmp_path: Path, places: tuple[Path
         lambda name: in_collection if name == "nginxinc.nginx_core.nginx" else None,
     )
     assert found == (
-        Role("site", str(own / "site")),
-        Role("common", str(places[0] / "common")),
-        Role("nginxinc.nginx_core.nginx", str(in_collection)),
+        Role("site", str(own / "site"), from_home(own / "site")),
+        Role("common", str(places[0] / "common"), from_home(places[0] / "common")),
+        Role("nginxinc.nginx_core.nginx", str(in_collection), "nginxinc.nginx_core.nginx"),
     )
 
 
@@ -119,3 +124,27 @@ def test_a_role_that_names_the_apps_directory_reads_its_files(places: tuple[Path
     # Where the directory is decides nothing.
     moved = applied(places, "reader", rootfs_app_dir="/elsewhere")
     assert moved.digest == applied(places, "reader").digest
+
+
+def test_a_variable_in_a_linked_directory_of_a_role_decides(places: tuple[Path, ...]) -> None:
+    (places[0] / "site" / "templates").rename(places[0].parent / "shared")
+    (places[0] / "site" / "templates").symlink_to("../../shared")
+    (places[0] / "site" / "defaults" / "main.yml").unlink()
+    before = applied(places, "site").digest
+    assert applied(places, "site", site_port=8081).digest != before
+
+
+def test_a_file_that_a_variable_names_decides_by_what_is_in_it(places: tuple[Path, ...]) -> None:
+    """A team's own template for a role of others, wherever its checkout is."""
+
+    def digest(checkout: str, text: str) -> str:
+        path = places[0].parent / checkout / "site.conf"
+        path.parent.mkdir()
+        path.write_text(text)
+        given = {"zone": "{{ inventory_dir }}/site.conf"}
+        found = find_roles(["common"], places, lambda _: None)
+        return roles_of(found, searches(places), given, lambda _: str(path)).digest
+
+    before = digest("here", "listen 80;")
+    assert digest("there", "listen 80;") == before
+    assert digest("elsewhere", "listen 81;") != before
