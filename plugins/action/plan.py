@@ -32,7 +32,7 @@ class ActionModule(RootfsAction):
             if not dry or PART in task_vars:
                 return result
             return {**result, **self._foretold(_outlook(plan, parts))}
-        roles = roles_of_app(build, task_vars, self._templar)
+        roles = roles_of_app(build, task_vars, self._templar, self._loader)
         plan = build.plan(roles, shared_output=shares_output(build, task_vars))
         result = Planned(plan, docker_host=build.docker_host).to_result()
         image = build.image(plan.key)

@@ -22,6 +22,7 @@ PART = "rootfs_part"
 """The variable of a host that is a part of an app: C(app), the app's host, and which C(number)."""
 
 _FACTS = {
+    "rootfs_applied_app",
     "rootfs_applied_role",
     "rootfs_applied_roles",
     "rootfs_chosen",
@@ -30,6 +31,7 @@ _FACTS = {
     "rootfs_docker_host",
     "rootfs_needed_packages",
     PART,
+    "rootfs_on_controller",
     "rootfs_plan",
     "rootfs_project",
 }

@@ -282,6 +282,8 @@ class Build:
 
     def pack(self, plan: Plan, project: Mapping[str, Any]) -> Image:
         """Link what the stages left into an image, keep it in the store and name it."""
+        if plan.roles.applied:
+            self._check_options(plan)
         harvests = [self._harvested(plan, stage) for stage in self._layers if plan.stage(stage).key]
         manifest = link([harvest.fragment for harvest in harvests], LAYERS)
         found = harvests[-1].facts
@@ -345,7 +347,8 @@ class Build:
             raise StoreError(
                 f"stage {stage} of {self.name} is not in the store",
                 where=str(self.store.directory),
-                hint="an earlier step failed: see its message above, then build again",
+                hint="an earlier step failed (see its message above), or a role of the app ended"
+                " the play (meta: end_play): mend that, and build again",
             )
         return found
 
@@ -434,6 +437,16 @@ class Build:
             architecture=self.inputs.architecture,
         )
 
+    def _check_options(self, plan: Plan) -> None:
+        """Refuse to keep under the plan's key an image that roles gave other options."""
+        if self._key(plan) != plan.key:
+            raise InputError(
+                "options are not what they were when the image was planned",
+                where=self.name,
+                hint="a role set facts with the names of options (set_fact): say options in the"
+                " inventory, and build again",
+            )
+
     def _check_programs(self, config: ImageConfig, manifest: Fragment) -> None:
         """Refuse an image whose first process could not start: what it names is not shipped."""
         words = [*config.entrypoint, *config.command]
@@ -501,10 +514,14 @@ class Build:
     def _replan(self, plan: Plan) -> Plan:
         ignore = self._ignore(plan.context)
         sources = Sources(Path(plan.context), ignore).digest()
+        replanned = replace(plan, ignore=ignore, sources=sources)
+        key = self._key(replanned)
+        return replace(replanned, key=key, cached=self.image(key) is not None)
+
+    def _key(self, plan: Plan) -> str:
+        """Return the key of the image that is planned, by the options as they are now."""
         place, parts = self._below(plan.context), [part.key for part in plan.parts]
-        key = self.inputs.image(sources, plan.roles.digest, place, parts)
-        cached = self.image(key) is not None
-        return replace(plan, ignore=ignore, sources=sources, key=key, cached=cached)
+        return self.inputs.image(plan.sources, plan.roles.digest, place, parts)
 
     def _ignore(self, context: str) -> tuple[str, ...]:
         """Return the patterns of what in ``context`` is none of the app's sources."""

@@ -21,6 +21,7 @@ _CACHES = {"__pycache__", ".git"}
 _ABOUT = {"molecule", "README.md"}
 """What lies at the top of a role and decides nothing: its tests, its description."""
 
+_SUFFIXES = (".yml", ".yaml", ".json")
 _INCLUSIONS = {
     f"{prefix}{word}"
     for prefix in ("", "ansible.builtin.", "ansible.legacy.")
@@ -156,13 +157,18 @@ def _with_parents(directory: Path) -> frozenset[Path]:
 
 
 def _dependencies(role: Path) -> tuple[str, ...]:
-    path = role / "meta" / "main.yml"
-    if not path.is_file():
+    files = (role / "meta" / f"main{suffix}" for suffix in _SUFFIXES)
+    path = next((path for path in files if path.is_file()), None)
+    if path is None:
         return ()
-    data = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    data = None
+    with contextlib.suppress(yaml.YAMLError):
+        # What is no role's is Ansible's to refuse, here and below, with a better message.
+        data = yaml.safe_load(path.read_text(encoding="utf-8", errors="replace"))
+    items = data.get("dependencies") if isinstance(data, dict) else None
     names = [
-        item if isinstance(item, str) else item.get("role") or item.get("name") or ""
-        for item in data.get("dependencies") or []
+        item.get("role") or item.get("name") if isinstance(item, dict) else item
+        for item in (items if isinstance(items, list) else ())
     ]
     return tuple(str(name) for name in names if name)
 
@@ -174,7 +180,7 @@ def _inclusions(role: Path, without: Callable[[str], bool]) -> tuple[str, ...]:
         if not name.startswith(("tasks/", "handlers/")) or without(name):
             continue
         path = role / name
-        if path.suffix not in (".yml", ".yaml", ".json") or not path.is_file():
+        if path.suffix not in _SUFFIXES or not path.is_file():
             continue
         text = path.read_text(encoding="utf-8", errors="replace")
         # Most files include none, and parsing takes its time.

@@ -10,7 +10,14 @@ from typing import Any
 
 from rootfs_ansible.errors import InputError
 from rootfs_ansible.model.plan import Role, Roles
-from rootfs_ansible.plan.key import path_digest, role_closure, role_digest, stage_key, walk
+from rootfs_ansible.plan.key import (
+    directory_digest,
+    path_digest,
+    role_closure,
+    role_digest,
+    stage_key,
+    walk,
+)
 
 SOURCES = "rootfs_app_dir"
 """The variable by which a role reaches the app's files: one that names it reads them."""
@@ -38,14 +45,14 @@ def find_roles(
     for name in names:
         inside = in_collection(name) if name.count(".") >= 2 else None
         here = (place / name for place in searched)
-        path = inside or next((path for path in here if path.is_dir()), None)
+        path = inside or next((path for path in here if name and path.is_dir()), None)
         if path is None:
             missing.append(name)
         else:
             found.append(Role(name, str(path), name if inside else _from_home(path)))
     if missing:
         raise InputError(
-            f"there is no role {', '.join(missing)}",
+            f"there is no role {', '.join(name or repr(name) for name in missing)}",
             where="rootfs_roles",
             details=[f"looked for in {place}" for place in searched],
             hint="put it there, or install it (ansible-galaxy role install, or a collection)",
@@ -60,7 +67,8 @@ def roles_of(
     value: Callable[[str], object],
 ) -> Roles:
     """Return ``roles`` with the digest of what decides their result: their files, those of the
-    roles that they depend on or include, and the variables that these name.
+    roles that they depend on or include, the plugins of their collections, and the variables that
+    these name.
 
     ``searches`` are the directories of roles, each with the prefix of its roles' names; ``given``
     are the variables of the host as they are written, ``value`` what one of them is.
@@ -68,7 +76,8 @@ def roles_of(
     if not roles:
         return Roles()
     paths = [Path(role.path) for role in roles]
-    texts = [text for path in paths for text in _texts(path, searches)]
+    closure = sorted({at for path in paths for at in role_closure(path, searches)})
+    texts = [text for at in closure for text in _texts(at)]
     words = {word for text in texts for word in _WORD.findall(text)}
     if any(_ANY_VARIABLE.search(text) for text in texts):
         words |= set(given)
@@ -79,6 +88,7 @@ def roles_of(
             "roles",
             {
                 "roles": [role_digest(path, searches) for path in paths],
+                "plugins": sorted(map(directory_digest, _plugins(closure))),
                 "variables": {
                     name: _by_content(value(name)) if _says_where(name, given) else value(name)
                     for name in sorted(decisive - {SOURCES})
@@ -128,11 +138,20 @@ def _by_content(value: object) -> object:
     return [path.name, path_digest(path)] if path.is_absolute() and path.exists() else value
 
 
-def _texts(role: Path, searches: tuple[tuple[Path, str], ...]) -> list[str]:
-    """Return the files of a role, and of the roles that come with it, that may name variables."""
+def _plugins(roles: Iterable[Path]) -> set[Path]:
+    """Return the plugins of the collections that ``roles`` are in, which they use."""
+    collections = {role.parent.parent for role in roles}
+    return {
+        at / "plugins"
+        for at in collections
+        if any((at / name).is_file() for name in ("MANIFEST.json", "galaxy.yml"))
+    }
+
+
+def _texts(role: Path) -> list[str]:
+    """Return the files of a role that may name variables."""
     return [
-        (directory / name).read_text(encoding="utf-8", errors="replace")
-        for directory in role_closure(role, searches)
-        for name in walk(directory)
-        if (directory / name).is_file() and name.partition("/")[0] not in _WITHOUT_TEMPLATES
+        path.read_text(encoding="utf-8", errors="replace")
+        for name in walk(role)
+        if (path := role / name).is_file() and name.partition("/")[0] not in _WITHOUT_TEMPLATES
     ]

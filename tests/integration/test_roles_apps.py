@@ -41,6 +41,12 @@ TEAM = {
 - name: Copy what comes with the app
   ansible.builtin.copy:
     {src: "{{ rootfs_app_dir }}/notes.txt", dest: /srv/team/notes.txt, mode: "0644"}
+- name: Look at the app on the controller
+  ansible.builtin.stat: {path: "{{ rootfs_app_dir }}/notes.txt"}
+  delegate_to: localhost
+  register: team_notes
+- name: Refuse to work without it
+  ansible.builtin.assert: {that: team_notes.stat.exists}
 - name: Install a unit
   ansible.builtin.copy:
     content: "[Service]\\nExecStart=/bin/true\\n"
@@ -61,7 +67,8 @@ TEAM = {
     "roles/tool/tasks/main.yml": "- ansible.builtin.apt: {name: [jq, git], state: present}\n",
     "notes.txt": "grüße\n",
 }
-# Another app, built at the same time: its role has the same name, and handlers of the same names.
+# Other apps, built at the same time, two with one role: it has the same name as the team's, and
+# handlers of the same names.
 NEIGHBOUR = {
     "roles/team/tasks/main.yml": """\
 - name: Make the place
@@ -71,6 +78,7 @@ NEIGHBOUR = {
     content: "{{ role_name | loud }} {{ ansible_service_mgr }}\\n"
     dest: /srv/neighbour/name
     mode: "0644"
+  run_once: true
   notify: [Reload the team, "team : Sign"]
 """,
     "roles/team/handlers/main.yml": """\
@@ -114,6 +122,8 @@ FAILING: Mapping[str, tuple[str, dict[str, Any]]] = {
         "- name: Begin\n  ansible.builtin.command: /bin/true\n",
         {"rootfs_outputs": [], "rootfs_command": []},
     ),
+    "roles-syntax": ("- name: Begin\n  ansible.builtin.command: [\n", {}),
+    "roles-module": ("- name: Begin\n  no_such_module: {}\n", {}),
     "roles-unknown": ("[]", {"rootfs_roles": ["role", "geerlingguy.nginx"]}),
 }
 HANDLER = """\
@@ -169,15 +179,16 @@ def built(commands: Commands, tmp_path_factory: pytest.TempPathFactory) -> Built
         }
     }
     write(directory / "neighbour", NEIGHBOUR)
-    apps["neighbour"] = {
-        "rootfs_app_dir": str(directory / "neighbour"),
-        "rootfs_roles": ["team"],
-        "rootfs_outputs": [{"path": "/srv/neighbour"}],
-        "rootfs_command": ["/usr/bin/tini"],
-        "rootfs_image_name": "test-neighbour",
-        "rootfs_format": ["dir"],
-        "rootfs_output": str(directory / "rootfs-neighbour"),
-    }
+    for name in ("neighbour", "twin"):
+        apps[name] = {
+            "rootfs_app_dir": str(directory / "neighbour"),
+            "rootfs_roles": ["team"],
+            "rootfs_outputs": [{"path": "/srv/neighbour"}],
+            "rootfs_command": ["/usr/bin/tini"],
+            "rootfs_image_name": f"test-{name}",
+            "rootfs_format": ["dir"],
+            "rootfs_output": str(directory / f"rootfs-{name}"),
+        }
     for name, (tasks, options) in FAILING.items():
         files = {"roles/role/tasks/main.yml": tasks, "roles/role/handlers/main.yml": HANDLER}
         write(directory / name, files)
@@ -340,8 +351,9 @@ def test_a_role_finds_facts_and_a_systemd_that_starts_nothing(built: Built) -> N
     assert not [path for path in built.rootfs.rglob("systemctl*") if path.is_file()]
 
 
-def test_apps_with_roles_of_one_name_share_nothing_but_that(built: Built) -> None:
-    place = built.directory / "rootfs-neighbour/srv/neighbour"
+@pytest.mark.parametrize("app", ["neighbour", "twin"])
+def test_apps_whose_roles_have_one_name_are_made_as_each_alone(built: Built, app: str) -> None:
+    place = built.directory / f"rootfs-{app}" / "srv/neighbour"
     assert {path.name: path.read_text() for path in place.iterdir()} == {
         "name": "TEAM systemd\n",
         "reloaded": "elsewhere",
@@ -394,6 +406,10 @@ def test_a_file_that_roles_read_makes_them_run_again(built: Built, commands: Com
         ]),
         ("roles-unit", ["Could not find the requested service nowhere"]),
         ("roles-idle", ["nothing says what the image runs", "rootfs_command"]),
+        ("roles-syntax", ["rootfs_roles: Ansible cannot read this", "YAML parsing failed",
+                          "roles/role/tasks/main.yml:3"]),
+        ("roles-module", ["couldn't resolve module/action 'no_such_module'",
+                          "roles/role/tasks/main.yml:1"]),
         ("roles-unknown", [
             "rootfs_roles: there is no role geerlingguy.nginx",
             "ansible-galaxy role install",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -201,17 +202,31 @@ def test_a_stack_that_compiles_nothing_has_no_build_hierarchy(tmp_path: Path) ->
     assert Plan.from_json(plan.to_json()) == plan
 
 
-def test_what_roles_make_is_an_image(tmp_path: Path) -> None:
-    build = staged(tmp_path)
+def harvested_roles(build: module.Build, tmp_path: Path) -> Plan:
+    """Return the plan of an app of roles whose stages are in the store."""
     plan = build.plan_stages(build.plan(ROLES), {})
     tree = {"runtime": TREE["runtime"], "system": "app /srv dir 0755\napp /srv/page file 0644 x"}
     for stage, text in tree.items():
         exported = export(tmp_path / stage, text, epoch=0)
         build.keep(plan, stage, exported.fragment, exported.directory, {})
-    image = build.pack(plan, {})
+    return plan
+
+
+def test_what_roles_make_is_an_image(tmp_path: Path) -> None:
+    build = staged(tmp_path)
+    image = build.pack(harvested_roles(build, tmp_path), {})
     assert [layer.name for layer in image.layers if layer.digest] == ["runtime", "app"]
     # Nothing makes the directory of the sources.
     assert image.config.working_directory == "/"
+
+
+def test_roles_cannot_change_the_options_that_the_image_was_planned_with(tmp_path: Path) -> None:
+    build = staged(tmp_path)
+    plan = harvested_roles(build, tmp_path)
+    options = {**build.inputs.options, "rootfs_user": "0:0"}
+    build.inputs = replace(build.inputs, options=options)
+    with pytest.raises(InputError, match="not what they were when the image was planned"):
+        build.pack(plan, {})
 
 
 def test_packages_are_shared_and_what_roles_wrote_over_them_is_the_apps(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from rootfs_ansible.plan.key import (
     directory_digest,
     files_digest,
     path_digest,
+    role_closure,
     role_digest,
     stage_key,
 )
@@ -101,7 +102,7 @@ def test_what_python_tests_and_readers_have_in_a_role_decides_nothing(tmp_path: 
 
 
 def test_a_role_is_also_the_roles_it_depends_on(tmp_path: Path) -> None:
-    write(tmp_path / "web" / "meta" / "main.yml", "dependencies: [{role: base}]")
+    write(tmp_path / "web" / "meta" / "main.yaml", "dependencies: [{role: base}]")
     write(tmp_path / "base" / "meta" / "main.yml", "dependencies: [team.infra.web]")
     template = write(tmp_path / "base" / "templates" / "conf.j2", "a")
     before = role_digest(tmp_path / "web", [(tmp_path, "")])
@@ -145,6 +146,12 @@ def test_a_role_whose_name_is_known_only_at_the_run_and_no_yaml_are_passed_over(
     write(tmp_path / "web" / "tasks" / "main.yml", '- include_role: {name: "{{ one }}"}\n')
     write(tmp_path / "web" / "tasks" / "other.yml", "include_role: [\n")
     assert role_digest(tmp_path / "web", [(tmp_path, "")])
+
+
+@pytest.mark.parametrize("text", ["dependencies: [", "- base", "dependencies: {a: b}", "a"])
+def test_a_description_of_a_role_that_is_none_is_left_to_ansible(tmp_path: Path, text: str) -> None:
+    write(tmp_path / "web" / "meta" / "main.yml", text)
+    assert role_closure(tmp_path / "web", [(tmp_path, "")]) == (tmp_path / "web",)
 
 
 def test_a_role_that_only_a_left_out_file_includes_is_left_out(tmp_path: Path) -> None:

@@ -74,9 +74,9 @@ def test_the_first_place_that_has_a_role_wins(tmp_path: Path, places: tuple[Path
 
 def test_every_role_that_is_nowhere_is_named(places: tuple[Path, ...]) -> None:
     with pytest.raises(InputError) as caught:
-        find_roles(["geerlingguy.nginx", "site", "no.such.role"], places, lambda _: None)
+        find_roles(["geerlingguy.nginx", "site", "no.such.role", ""], places, lambda _: None)
     assert str(caught.value) == (
-        "rootfs_roles: there is no role geerlingguy.nginx, no.such.role\n"
+        "rootfs_roles: there is no role geerlingguy.nginx, no.such.role, ''\n"
         f"  - looked for in {places[0]}\n"
         "Hint: put it there, or install it (ansible-galaxy role install, or a collection)"
     )
@@ -148,3 +148,16 @@ def test_a_file_that_a_variable_names_decides_by_what_is_in_it(places: tuple[Pat
     before = digest("here", "listen 80;")
     assert digest("there", "listen 80;") == before
     assert digest("elsewhere", "listen 81;") != before
+
+
+def test_the_plugins_of_the_collection_of_a_role_decide(places: tuple[Path, ...]) -> None:
+    before = applied(places, "site").digest
+    module = places[0].parent / "plugins" / "modules" / "site_user.py"
+    module.parent.mkdir(parents=True)
+    module.write_text("# one")
+    # Beside roles of no collection is what is no plugin of theirs.
+    assert applied(places, "site").digest == before
+    (places[0].parent / "galaxy.yml").write_text("name: web")
+    before = applied(places, "site").digest
+    module.write_text("# two")
+    assert applied(places, "site").digest != before
