@@ -31,7 +31,7 @@ from ansible_collections.rootfs.builder.plugins.module_utils.step import Run, St
 _OF_THE_INSTALLATION = {"INSTALLER", "REQUESTED", "direct_url.json"}
 """What pip notes of where a package came from and who wanted it: paths of the build."""
 
-_LICENCE = re.compile(r"(?:licen[cs]e|copying|notice|authors)\b", re.IGNORECASE)
+_LICENCE = re.compile(r"(?:licen[cs]e|copying|notice|authors)(?![a-z])", re.IGNORECASE)
 _PYTHON = re.compile(r"(?:/usr/bin/)?python(?:3(?:\.\d+)?)?")
 
 
@@ -63,7 +63,10 @@ class Installed:
     def take_licences(self) -> None:
         """Take the licences from the sources that it was built from, where its wheel has none."""
         recorded = self._recorded()
-        if recorded is None or any(_LICENCE.match(path.name) for path in self.files()):
+        if recorded is None:
+            return
+        noted = (path for path in self.files() if path.is_relative_to(recorded.parent))
+        if any(_LICENCE.match(path.name) for path in noted):
             return
         for tree in sorted(SOURCES.glob("*-*")):
             if _normalized(tree.name.rpartition("-")[0]) == self.name:
@@ -79,7 +82,8 @@ class Installed:
         recorded = self._recorded()
         if recorded is None:
             return
-        found = {*self.files(), *recorded.parent.glob("licenses/*")}
+        licences = recorded.with_name("licenses").rglob("*")
+        found = {*self.files(), *(path for path in licences if path.is_file())}
         found |= {
             compiled
             for path in found
@@ -98,7 +102,10 @@ class Installed:
         recorded.write_text(text.getvalue(), encoding="utf-8")
 
     def _recorded(self) -> Path | None:
-        return next((path for path in self.files() if path.name == "RECORD"), None)
+        # Some packages (setuptools) hold others as they were installed, each with a RECORD.
+        place = Path(str(self._distribution.locate_file("")))
+        own = (path for path in self.files() if path.parent.parent == place)
+        return next((path for path in own if path.name == "RECORD"), None)
 
 
 def installed() -> list[Installed]:
@@ -120,7 +127,8 @@ class Finish:
         """Return what the image runs and ships. ``command`` is what an option says of the first."""
         for package in installed():
             package.take_licences()
-        for path in list(self._left_out(excluding)):
+        # More than one package may have put the same file there.
+        for path in set(self._left_out(excluding)):
             _remove(path)
         if PACKAGES.is_dir():
             compile_all(self._run, [PACKAGES])

@@ -115,6 +115,39 @@ def test_a_wheel_without_licences_has_those_of_its_sources(
     assert not [name for name in rows(local, "web_app") if "COPYING" in name]
 
 
+def test_a_module_of_that_name_is_no_licence(local: Path, install: Callable[..., None]) -> None:
+    install("letters", {"letters/license.py": ""})
+    tree = local.parent / "sources" / "letters-1.0"
+    tree.mkdir(parents=True)
+    (tree / "LICENSE_BSD").touch()
+    finish(local, command=("web",))
+    assert "letters-1.0.dist-info/licenses/LICENSE_BSD" in rows(local, "letters")
+
+
+def test_licences_lie_in_directories_as_well(local: Path, install: Callable[..., None]) -> None:
+    licence = "letters-1.0.dist-info/licenses/vendored/LICENSE"
+    install("letters", {licence: "its own"})
+    finish(local, command=("web",))
+    assert licence in rows(local, "letters")
+
+
+def test_a_record_is_that_of_the_package_and_not_of_one_that_it_holds(
+    local: Path, install: Callable[..., None]
+) -> None:
+    held = "letters/_vendor/other-2.0.dist-info/RECORD"
+    install("letters", {"letters/x.c": "", held: "other.py,,\n"})
+    finish(local, "*.c", command=("web",))
+    assert (local / "lib" / "packages" / held).read_text() == "other.py,,\n"
+    assert "letters/x.c" not in rows(local, "letters")
+
+
+def test_a_file_of_two_packages_is_left_out_once(local: Path, install: Callable[..., None]) -> None:
+    for name in ("letters", "words"):
+        install(name, {"../../share/man/both.1": ""})
+    finish(local, "share/man/*", command=("web",))
+    assert not (local / "share").exists()
+
+
 def test_the_project_is_parted_from_what_it_depends_on(
     local: Path, install: Callable[..., None]
 ) -> None:
