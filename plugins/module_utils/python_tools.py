@@ -165,6 +165,12 @@ _ADVICE = (
         " true, as cargo fetches while it compiles; or take a version that has a wheel",
     ),
     (
+        r"unable to detect version|cannot (?:find|determine).* version .*(?:SCM|VCS|repository)",
+        "its version is that of its repository, which is no part of the sources: say it, such as"
+        " rootfs_build_env: {{SETUPTOOLS_SCM_PRETEND_VERSION: '1.2'}} (of pdm"
+        " PDM_BUILD_SCM_VERSION, of poetry POETRY_DYNAMIC_VERSIONING_BYPASS)",
+    ),
+    (
         r"No module named '(pkg_resources|distutils|imp)'",
         "it is older than its tools: let it be built by older ones, such as rootfs_build_env:"
         " {{PIP_CONSTRAINT: /app/build.txt}} with setuptools<81 in that file, or take a newer"

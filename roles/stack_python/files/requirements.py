@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from importlib.metadata import Distribution, distributions
+from subprocess import CalledProcessError
 
 import pyproject_hooks
-from build import BuildException, ProjectBuilder
+from build import BuildBackendException, BuildException, ProjectBuilder
 from build.env import DefaultIsolatedEnv
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
@@ -33,7 +34,7 @@ def missing(directory: str) -> Iterator[dict[str, str]]:
     """Yield what is not there, or in a version that does not fit, of what each package requires."""
     installed = {canonicalize_name(found.name): found for found in distributions(path=[directory])}
     for distribution in installed.values():
-        for requirement in _required(distribution, [""]):
+        for requirement in _required(distribution):
             there = installed.get(canonicalize_name(requirement.name))
             if there is None or not requirement.specifier.contains(there.version, prereleases=True):
                 yield {
@@ -43,16 +44,24 @@ def missing(directory: str) -> Iterator[dict[str, str]]:
                 }
 
 
-def _required(distribution: Distribution, extras: Iterable[str]) -> Iterator[Requirement]:
+def _required(distribution: Distribution) -> Iterator[Requirement]:
     for text in distribution.requires or ():
         try:
             requirement = Requirement(text)
         except InvalidRequirement:
             # Old metadata that pip passed over as well.
             continue
-        marker = requirement.marker
-        if marker is None or any(marker.evaluate({"extra": extra}) for extra in extras):
+        # Which extras of it were asked for is on no record.
+        if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
             yield requirement
+
+
+def _said(error: Exception) -> str:
+    """Return what the program printed that failed: the error itself has no word of it."""
+    cause = error.exception if isinstance(error, BuildBackendException) else error
+    printed = (cause.stdout, cause.stderr) if isinstance(cause, CalledProcessError) else ()
+    lines = [part.decode(errors="replace").rstrip() for part in printed if part]
+    return "\n".join(lines) or str(error)
 
 
 def main(arguments: list[str]) -> None:
@@ -61,8 +70,13 @@ def main(arguments: list[str]) -> None:
         case ["build", *trees]:
             try:
                 answer: object = {tree: build_requirements(tree) for tree in trees}
-            except (BuildException, pyproject_hooks.HookMissing) as error:
-                sys.exit(str(error))
+            except (
+                BuildException,
+                BuildBackendException,
+                CalledProcessError,
+                pyproject_hooks.HookMissing,
+            ) as error:
+                sys.exit(_said(error))
         case ["missing", directory]:
             answer = list(missing(directory))
         case _:
