@@ -33,8 +33,16 @@ is compiled may name it."""
 
 _TOOLS = WORK / "tools"
 _REQUIREMENTS = WORK / "requirements.txt"
+_WITHOUT_HASHES = WORK / "requirements-without-hashes.txt"
 _LOCAL = re.compile(r"^\s*(?:Obtaining file://|Processing )(\S+?)(?: \(from .*\))?$", re.MULTILINE)
 _INDEX = re.compile(r"^(?:-i|--index-url|--extra-index-url)[ =].*\n?", re.MULTILINE)
+_LINE = re.compile(r"(?:[^\n]*\\\n)*[^\n]+\n?")
+"""A line of a file of requirements, with those that continue it."""
+
+_OPTION = re.compile(r"-(?!e\b|-editable\b)")
+_PLACE = re.compile(r"-|[./]|[^\s;]+\s*@\s|\S+://")
+"""What starts a requirement that says where a package is, and not which version of it."""
+
 _ARCHIVES = (".tar.gz", ".zip", ".tar.bz2", ".tgz", ".tar.xz")
 
 
@@ -108,10 +116,15 @@ class Fetch:
             words = ["--no-deps", "--requirement", str(_REQUIREMENTS)]
         if self._kind in ("project", "requirements"):
             words += [f"--group={group}" for group in self._wishes.groups]
-        text = self._download(
-            DEPENDENCIES, [*self._no_binary(), *words], "the dependencies cannot be fetched", pip
-        )
+        text = self._downloaded_dependencies(words, pip)
+        if _WITHOUT_HASHES.is_file():
+            words = ["--no-deps", "--requirement", str(_WITHOUT_HASHES)]
+            text += self._downloaded_dependencies(words, pip)
         return local_trees(text, self._prefix)
+
+    def _downloaded_dependencies(self, words: Iterable[str], pip: Sequence[str]) -> str:
+        what = "the dependencies cannot be fetched"
+        return self._download(DEPENDENCIES, [*self._no_binary(), *words], what, pip)
 
     def _no_binary(self) -> list[str]:
         return [f"--no-binary={name}" for name in self._wishes.no_binary]
@@ -133,7 +146,10 @@ class Fetch:
         if self._wishes.index:
             # Where a lock file took it from stands back: its hashes say what it is.
             output = _INDEX.sub("", output)
+        output, without_hashes = parted(output)
         _REQUIREMENTS.write_text(output, encoding="utf-8")
+        if without_hashes:
+            _WITHOUT_HASHES.write_text(without_hashes, encoding="utf-8")
 
     def _tool(self, name: str, *, isolated: bool = True) -> Path:
         """Install a tool where nothing else is, and return its place."""
@@ -182,7 +198,29 @@ class Fetch:
             wanted = self._tools.requirements(("build", tree), what, self._environment)[tree]
             if wanted:
                 self._download(BUILD, wanted, what)
-            todo += [path for path in unpacked(BUILD) if path not in done]
+            todo += [path for path in unpacked(BUILD) if path not in done.union(todo)]
+
+
+def parted(requirements: str) -> tuple[str, str]:
+    """Return the requirements that have hashes, and the directories and repositories beside them:
+    these have none, and where one requirement has a hash pip wants one of each.
+
+    The second text is empty where all can be said at once.
+    """
+    if "--hash=" not in requirements:
+        return requirements, ""
+    lines = _LINE.findall(requirements)
+    places = {
+        line
+        for line in lines
+        if "--hash=" not in line and _PLACE.match(line) and not _OPTION.match(line)
+    }
+    if not places:
+        return requirements, ""
+    return (
+        "".join(line for line in lines if line not in places),
+        "".join(line for line in lines if line in places or _OPTION.match(line)),
+    )
 
 
 def unpacked(place: Path) -> list[str]:

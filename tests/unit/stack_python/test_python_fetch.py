@@ -12,6 +12,7 @@ from ansible_collections.rootfs.builder.plugins.module_utils.python_fetch import
     Fetch,
     Wishes,
     local_trees,
+    parted,
 )
 from ansible_collections.rootfs.builder.plugins.module_utils.python_tools import Tools
 
@@ -27,6 +28,7 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "SOURCES": tmp_path / "sources",
         "_TOOLS": tmp_path / "tools",
         "_REQUIREMENTS": tmp_path / "requirements.txt",
+        "_WITHOUT_HASHES": tmp_path / "without-hashes.txt",
     }.items():
         monkeypatch.setattr(python_fetch, name, value)
     return tmp_path
@@ -108,6 +110,40 @@ def test_an_index_is_of_the_fetch_and_stands_over_that_of_a_lock_file(work: Path
     assert machine.told[-1]["PIP_INDEX_URL"] == "https://other.example.org/simple"
     assert "--no-binary=idna" in machine.commands[-1]
     assert (work / "requirements.txt").read_text() == "idna==1\n"
+
+
+LOCKED = """\
+--extra-index-url https://index.example.org/simple
+./letters
+idna==3.10 ; python_version >= "3.8" \\
+    --hash=sha256:00 \\
+    --hash=sha256:11
+-e ./words
+text @ git+https://example.org/text@00 ; sys_platform == "linux"
+colorama==0.4.6
+"""
+
+
+def test_directories_and_repositories_beside_hashes_are_fetched_for_themselves(work: Path) -> None:
+    machine, _ = fetch(work, "pipenv", "Pipfile.lock", said=LOCKED)
+    assert [command.rpartition(" ")[2] for command in machine.commands[-2:]] == [
+        str(work / "requirements.txt"), str(work / "without-hashes.txt"),
+    ]  # fmt: skip
+    assert (work / "without-hashes.txt").read_text() == (
+        "--extra-index-url https://index.example.org/simple\n./letters\n-e ./words\n"
+        'text @ git+https://example.org/text@00 ; sys_platform == "linux"\n'
+    )
+    # What an index has and nobody hashed is left to pip, which refuses it.
+    left = (work / "requirements.txt").read_text()
+    assert left.splitlines()[1:] == [
+        'idna==3.10 ; python_version >= "3.8" \\', "    --hash=sha256:00 \\",
+        "    --hash=sha256:11", "colorama==0.4.6",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ["./letters\nidna==1\n", "idna==1 --hash=sha256:00\n", ""])
+def test_what_pip_takes_at_once_is_one_file(text: str) -> None:
+    assert parted(text) == (text, "")
 
 
 def test_directories_among_what_is_installed_are_packages_of_the_project(tmp_path: Path) -> None:
