@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from configparser import ConfigParser
+from configparser import Error as ConfigParserError
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ from rootfs_ansible.errors import InputError
 PYPROJECT = "pyproject.toml"
 REQUIREMENTS = "requirements.txt"
 _SETUP = "setup.py"
+_SETUP_CFG = "setup.cfg"
 
 _KINDS = {"uv.lock": "uv", "poetry.lock": "poetry", "pdm.lock": "pdm", "Pipfile.lock": "pipenv"}
 _PYLOCK = re.compile(r"pylock(\.[^.]+)?\.toml")
@@ -97,6 +100,7 @@ def read(directory: Path, request: Request = Request()) -> Project:
     kind = _kind(lock)
     requirements: tuple[str, ...] = ()
     if kind == "project":
+        manifest.check_sources()
         warnings = (
             *warnings,
             "nothing pins the versions of its dependencies, so each build takes the newest that"
@@ -170,10 +174,13 @@ class _Manifest:
         self._data = _toml(self._path) if self._path.is_file() else {}
         self._project = self._table("project")
         self._poetry = self._table("tool", "poetry")
+        self._name_of_setuptools = _name_in_setup_cfg(directory / _SETUP_CFG)
+        self._is_of_setuptools = bool(self._name_of_setuptools) or (directory / _SETUP).is_file()
 
     @property
     def name(self) -> str:
-        return str(self._project.get("name") or self._poetry.get("name") or "")
+        found = self._project.get("name") or self._poetry.get("name") or self._name_of_setuptools
+        return str(found or "")
 
     @property
     def has_build(self) -> bool:
@@ -187,9 +194,7 @@ class _Manifest:
             return False
         if self._poetry.get("package-mode") is False:
             return False
-        return self.has_build and bool(
-            self._project or self._poetry or (self._directory / _SETUP).is_file()
-        )
+        return self.has_build and bool(self._project or self._poetry or self._is_of_setuptools)
 
     def check_python(self, version: str) -> None:
         """Refuse a project that the distribution's Python is too old or too new for."""
@@ -214,16 +219,30 @@ class _Manifest:
                 where=str(self._path),
                 hint="run poetry lock: poetry.lock says what is installed",
             )
-        wanted = _texts(self._project, "dependencies", self._path)
+        if "dependencies" in _texts(self._project, "dynamic", self._path) or (
+            self._is_of_setuptools and not self._project
+        ):
+            raise InputError(
+                "says its dependencies only when it is built, and it is shipped as its files",
+                where=str(self._path if self._data else self._directory),
+                hint=f"write them to {REQUIREMENTS}, or list them in project.dependencies",
+            )
         optional = {
             canonicalize_name(name): _texts(self._table("project", "optional-dependencies"), name,
                                             self._path)
             for name in self._table("project", "optional-dependencies")
         }  # fmt: skip
-        todo, done = [canonicalize_name(extra) for extra in extras], set[str]()
-        while todo:
-            extra = todo.pop()
-            if extra in done:
+        todo, done = list(extras), set[str]()
+        texts = _texts(self._project, "dependencies", self._path)
+        while texts or todo:
+            for requirement in self._parsed(texts):
+                # An extra may name others of the project by its own name, and they that one.
+                if canonicalize_name(requirement.name) == canonicalize_name(self.name or "-"):
+                    todo += sorted(requirement.extras)
+                else:
+                    yield str(requirement)
+            texts = []
+            if not todo or (extra := canonicalize_name(todo.pop())) in done:
                 continue
             done.add(extra)
             if extra not in optional:
@@ -234,17 +253,32 @@ class _Manifest:
                     if optional
                     else "it has none at all",
                 )
-            wanted += optional[extra]
-        for text in wanted:
+            texts = optional[extra]
+
+    def check_sources(self) -> None:
+        """Refuse to let pip take from an index what uv takes from elsewhere: a package of that
+        name there may be anybody's."""
+        dependencies = _texts(self._project, "dependencies", self._path)
+        wanted = {canonicalize_name(item.name) for item in self._parsed(dependencies)}
+        sources = sorted(
+            name for name in self._table("tool", "uv", "sources")
+            if canonicalize_name(name) in wanted
+        )  # fmt: skip
+        if sources:
+            raise InputError(
+                "tool.uv.sources says where dependencies come from, which only uv reads",
+                where=str(self._path),
+                details=sources,
+                hint="run uv lock, and give the directory that holds uv.lock (of a workspace its"
+                " root)",
+            )
+
+    def _parsed(self, texts: Iterable[str]) -> Iterator[Requirement]:
+        for text in texts:
             try:
-                requirement = Requirement(text)
+                yield Requirement(text)
             except InvalidRequirement as error:
                 raise InputError(f"no requirement: {error}", where=str(self._path)) from error
-            # An extra may name others of the project by its own name.
-            if canonicalize_name(requirement.name) == canonicalize_name(self.name or "-"):
-                yield from self.requirements(sorted(requirement.extras))
-            else:
-                yield text
 
     def labels(self) -> Iterator[tuple[str, str]]:
         """Yield what describes the image, as OCI's annotations."""
@@ -273,6 +307,17 @@ def _toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputError(f"is not TOML: {error}", where=str(path)) from error
+
+
+def _name_in_setup_cfg(path: Path) -> str:
+    """Return the name of the package that setuptools finds there: other tools have settings in
+    the same file, and then there is none."""
+    parser = ConfigParser(interpolation=None)
+    try:
+        parser.read(path, encoding="utf-8")
+    except (UnicodeDecodeError, ConfigParserError) as error:
+        raise InputError(f"cannot be read: {error}", where=str(path)) from error
+    return parser.get("metadata", "name", fallback="")
 
 
 def _texts(table: Mapping[str, Any], name: str, path: Path) -> list[str]:

@@ -118,6 +118,20 @@ class TestForm:
     ) -> None:
         assert project(tmp_path, text, *names).package is package
 
+    @pytest.mark.parametrize(
+        ("text", "package", "name"),
+        [("[metadata]\nname = web\n", True, "web"), ("[flake8]\nformat = %(path)s\n", False, "")],
+    )
+    def test_setuptools_may_have_it_in_a_file_of_its_own(
+        self, tmp_path: Path, text: str, package: bool, name: str
+    ) -> None:
+        (tmp_path / "setup.cfg").write_text(text)
+        found = project(tmp_path, "[build-system]\nrequires = ['setuptools']\n")
+        assert (found.package, found.name) == (package, name)
+
+    def test_a_file_of_settings_alone_has_no_dependencies(self, tmp_path: Path) -> None:
+        assert project(tmp_path, "[tool.ruff]\n").requirements == ()
+
     def test_an_option_ships_a_package_as_its_files(self, tmp_path: Path) -> None:
         assert not project(tmp_path, PACKAGE, request=Request(form="files")).package
 
@@ -133,6 +147,32 @@ class TestRequirements:
     def test_an_extra_may_name_another(self, tmp_path: Path) -> None:
         found = project(tmp_path, FILES, request=Request(extras=("all",)))
         assert sorted(set(found.requirements)) == ["aiosmtpd", "flask>=3", "rich"]
+
+    def test_extras_that_name_each_other_are_taken_once(self, tmp_path: Path) -> None:
+        text = FILES.replace('"aiosmtpd"', '"aiosmtpd", "web[all]"')
+        found = project(tmp_path, text, request=Request(extras=("all", "fast.mail")))
+        assert sorted(found.requirements) == ["aiosmtpd", "flask>=3", "rich"]
+
+    @pytest.mark.parametrize(
+        ("text", "names", "form"),
+        [
+            ("[project]\nname = 'web'\ndynamic = ['dependencies']\n", [], "auto"),
+            ("", ["setup.py"], "files"),
+        ],
+    )
+    def test_that_only_a_build_says_are_an_error_of_files(
+        self, tmp_path: Path, text: str, names: list[str], form: str
+    ) -> None:
+        with pytest.raises(InputError, match="only when it is built") as raised:
+            project(tmp_path, text, *names, request=Request(form=form))
+        assert "requirements.txt" in raised.value.hint
+
+    def test_that_only_uv_finds_are_not_taken_from_an_index(self, tmp_path: Path) -> None:
+        text = FILES + "[tool.uv.sources]\nFlask = {workspace = true}\nother = {path = 'x'}\n"
+        with pytest.raises(InputError, match="which only uv reads") as raised:
+            project(tmp_path, text)
+        assert raised.value.details == ("Flask",)
+        assert project(tmp_path, text, "uv.lock").kind == "uv"
 
     def test_an_extra_that_is_not_there_is_an_error(self, tmp_path: Path) -> None:
         with pytest.raises(InputError, match="has no extra slow") as raised:
