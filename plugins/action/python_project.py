@@ -20,6 +20,7 @@ class ActionModule(RootfsAction):
                 "directory": {"type": "path", "required": True},
                 "lock": {"type": "str", "default": ""},
                 "extras": {"type": "list", "elements": "str", "default": []},
+                "groups": {"type": "list", "elements": "str", "default": []},
                 "project": {
                     "type": "str",
                     "default": "auto",
@@ -34,6 +35,7 @@ class ActionModule(RootfsAction):
             python_project.Request(
                 lock=arguments["lock"],
                 extras=tuple(arguments["extras"]),
+                groups=tuple(arguments["groups"]),
                 form=arguments["project"],
                 distribution_version=arguments["distribution_version"],
             ),

@@ -29,6 +29,11 @@ options:
     type: list
     elements: str
     default: []
+  groups:
+    description: Groups of dependencies that are installed as well.
+    type: list
+    elements: str
+    default: []
   project:
     description:
       - Whether the project is shipped as a package or as its files; C(auto) is as a package where

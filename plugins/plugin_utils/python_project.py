@@ -27,6 +27,13 @@ _SETUP = "setup.py"
 _SETUP_CFG = "setup.cfg"
 
 _KINDS = {"uv.lock": "uv", "poetry.lock": "poetry", "pdm.lock": "pdm", "Pipfile.lock": "pipenv"}
+_UNKNOWN = {
+    "pipenv": ("stack_python_extras",),
+    "pylock": ("stack_python_extras", "stack_python_groups"),
+    "requirements": ("stack_python_extras",),
+}
+"""What the files of a kind do not know."""
+
 _PYLOCK = re.compile(r"pylock(\.[^.]+)?\.toml")
 """The names that PEP 751 allows."""
 
@@ -35,13 +42,14 @@ _PYLOCK = re.compile(r"pylock(\.[^.]+)?\.toml")
 class Request:
     """What an inventory says of a project.
 
-    ``lock`` is the file that says what is installed, ``extras`` what of it besides; ``form`` is one
-    of auto, package and files; ``distribution_version`` the version of Python that the distribution
-    has.
+    ``lock`` is the file that says what is installed, ``extras`` and ``groups`` what of it besides;
+    ``form`` is one of auto, package and files; ``distribution_version`` the version of Python that
+    the distribution has.
     """
 
     lock: str = ""
     extras: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
     form: str = "auto"
     distribution_version: str = ""
 
@@ -98,6 +106,7 @@ def read(directory: Path, request: Request = Request()) -> Project:
         )
     lock, warnings = _lock(directory, request.lock)
     kind = _kind(lock)
+    _check_wishes(kind, lock, directory, request)
     requirements: tuple[str, ...] = ()
     if kind == "project":
         manifest.check_sources()
@@ -122,6 +131,12 @@ def read(directory: Path, request: Request = Request()) -> Project:
 def _lock(directory: Path, chosen: str) -> tuple[str, tuple[str, ...]]:
     """Return the file that says what is installed, and warnings."""
     if chosen:
+        if Path(chosen).is_absolute() or ".." in Path(chosen).parts:
+            raise InputError(
+                f"stack_python_lock names {chosen}, which is not below the app's directory",
+                where=str(directory),
+                hint="name it relative to the app's directory, which is all that a build sees",
+            )
         if not (directory / chosen).is_file():
             raise InputError(
                 f"there is no {chosen}, which stack_python_lock names", where=str(directory)
@@ -154,6 +169,20 @@ def _lock(directory: Path, chosen: str) -> tuple[str, tuple[str, ...]]:
         where=str(directory),
         hint=f"give the directory that holds {PYPROJECT}, {REQUIREMENTS} or {_SETUP}",
     )
+
+
+def _check_wishes(kind: str, lock: str, directory: Path, request: Request) -> None:
+    """Refuse to pass over what an inventory wishes besides, where the file knows no such thing."""
+    wishes = {"stack_python_extras": request.extras, "stack_python_groups": request.groups}
+    unknown = [option for option in _UNKNOWN.get(kind, ()) if wishes[option]]
+    if unknown:
+        raise InputError(
+            f"{lock} says all that is installed, and nothing is added to it by name",
+            where=str(directory),
+            details=[f"{option}: {', '.join(wishes[option])}" for option in unknown],
+            hint="write what they add to that file, or let another say what is installed:"
+            " stack_python_lock",
+        )
 
 
 def _kind(lock: str) -> str:

@@ -87,6 +87,37 @@ class TestLock:
         with pytest.raises(InputError, match=r"no uv\.lock, which stack_python_lock names"):
             project(tmp_path, PACKAGE, request=Request(lock="uv.lock"))
 
+    @pytest.mark.parametrize("chosen", ["/etc/passwd", "../uv.lock"])
+    def test_one_of_another_directory_cannot_be_chosen(self, tmp_path: Path, chosen: str) -> None:
+        with pytest.raises(InputError, match="not below the app's directory"):
+            project(tmp_path, PACKAGE, request=Request(lock=chosen))
+
+    @pytest.mark.parametrize(
+        ("lock", "refused"),
+        [
+            ("pylock.toml", ("stack_python_extras: fast", "stack_python_groups: web")),
+            ("Pipfile.lock", ("stack_python_extras: fast",)),
+            ("requirements.txt", ("stack_python_extras: fast",)),
+        ],
+    )
+    def test_what_it_does_not_know_is_not_passed_over(
+        self, tmp_path: Path, lock: str, refused: tuple[str, ...]
+    ) -> None:
+        request = Request(extras=("fast",), groups=("web",))
+        with pytest.raises(InputError, match="nothing is added to it by name") as raised:
+            project(tmp_path, "", lock, request=request)
+        assert raised.value.details == refused
+        assert (
+            project(
+                tmp_path,
+                PACKAGE,
+                lock,
+                "uv.lock",
+                request=Request(lock="uv.lock", extras=("fast",), groups=("web",)),
+            ).kind
+            == "uv"
+        )
+
     def test_a_file_of_requirements_beside_a_lock_file_is_not_read_in_silence(
         self, tmp_path: Path
     ) -> None:
