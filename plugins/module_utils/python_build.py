@@ -35,6 +35,7 @@ class Build:
         self._prefix = prefix
         self._sources = [Path(item) for item in plan["sources"]]
         self._own = [Path(item) for item in (*plan["local"], *plan["own"])]
+        self._may_lack = bool(plan["may_lack"])
         self._tools = tools
         self.warnings: list[str] = []
 
@@ -80,7 +81,7 @@ class Build:
             for item in found
             if not item["installed"]
         ]
-        if absent:
+        if absent and not self._may_lack:
             raise StepError(
                 "packages are missing that others require",
                 lines=sorted(absent),
@@ -88,6 +89,7 @@ class Build:
                 " another file say that: stack_python_lock",
             )
         self.warnings += [
-            f"{item['package']} requires {item['requirement']}, and {item['installed']} is there"
+            f"{item['package']} requires {item['requirement']}, and"
+            f" {item['installed'] or 'nothing of it'} is there"
             for item in found
         ]

@@ -43,6 +43,9 @@ _OPTION = re.compile(r"-(?!e\b|-editable\b)")
 _PLACE = re.compile(r"-|[./]|[^\s;]+\s*@\s|\S+://")
 """What starts a requirement that says where a package is, and not which version of it."""
 
+_LEAVING_OUT = ("pdm", "uv")
+"""Whose lock files may leave out what a package requires (overrides, exclusions)."""
+
 _ARCHIVES = (".tar.gz", ".zip", ".tar.bz2", ".tgz", ".tar.xz")
 
 
@@ -91,7 +94,12 @@ class Fetch:
         local = [path for path in local if path != str(self._prefix)]
         sources = unpacked(DEPENDENCIES)
         self._builders([*sources, *local, *own])
-        return {"sources": sources, "local": local, "own": own}
+        return {
+            "sources": sources,
+            "local": local,
+            "own": own,
+            "may_lack": self._kind in _LEAVING_OUT,
+        }
 
     def _dependencies(self) -> list[str]:
         """Fetch what is installed, and return the directories that are among it."""
