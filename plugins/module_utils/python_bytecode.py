@@ -15,12 +15,8 @@ from ansible_collections.rootfs.builder.plugins.module_utils.step import Run, St
 PYTHON = "/usr/bin/python3"
 CACHE = "__pycache__"
 
-_ENVIRONMENT = {
-    "LC_ALL": "C.UTF-8",
-    "PYTHONDONTWRITEBYTECODE": "1",
-    "PYTHONHASHSEED": "0",
-    "PYTHONPATH": "",
-}
+# -I takes nothing else of the environment that would concern Python.
+_ENVIRONMENT = {"LC_ALL": "C.UTF-8"}
 
 
 def compile_all(run: Run, directories: Iterable[Path]) -> bool:
