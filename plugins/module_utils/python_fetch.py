@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from ansible_collections.rootfs.builder.plugins.module_utils.python_tools import (
     PIP,
@@ -34,7 +35,10 @@ is compiled may name it."""
 _TOOLS = WORK / "tools"
 _REQUIREMENTS = WORK / "requirements.txt"
 _WITHOUT_HASHES = WORK / "requirements-without-hashes.txt"
-_LOCAL = re.compile(r"^\s*(?:Obtaining file://|Processing )(\S+?)(?: \(from .*\))?$", re.MULTILINE)
+_LOCAL = re.compile(
+    r"^\s*(?:Obtaining (?P<url>file://\S+)|Processing (?P<path>.+?))(?: \(from .*\))?$",
+    re.MULTILINE,
+)
 _INDEX = re.compile(r"^(?:-i|--index-url|--extra-index-url)[ =].*\n?", re.MULTILINE)
 _LINE = re.compile(r"(?:[^\n]*\\\n)*[^\n]+\n?")
 """A line of a file of requirements, with those that continue it."""
@@ -252,7 +256,10 @@ def unpacked(place: Path) -> list[str]:
 
 def local_trees(text: str, prefix: Path) -> list[str]:
     """Return the directories that pip said it takes as packages, from what it printed."""
-    paths = [prefix / match[1] for match in _LOCAL.finditer(text)]
+    paths = [
+        prefix / (unquote(urlsplit(match["url"]).path) if match["url"] else match["path"])
+        for match in _LOCAL.finditer(text)
+    ]
     return sorted({str(path.resolve()) for path in paths if path.is_dir()})
 
 

@@ -149,15 +149,17 @@ def test_what_pip_takes_at_once_is_one_file(text: str) -> None:
 
 
 def test_directories_among_what_is_installed_are_packages_of_the_project(tmp_path: Path) -> None:
-    for name in ("letters", "words"):
+    for name in ("letters", "words", "more words", "änderung"):
         (tmp_path / name).mkdir()
     (tmp_path / "x.whl").touch()
     text = (
         f"Obtaining file://{tmp_path} (from -r requirements.txt (line 1))\n"
         f"Processing ./letters (from -r requirements.txt (line 2))\n"
         f"  Preparing metadata (pyproject.toml): started\nProcessing {tmp_path}/words\n"
-        f"Processing ./x.whl\nCollecting idna\n"
+        f"Processing ./x.whl\nCollecting idna\nProcessing ./more words (from x==1)\n"
+        f"Obtaining file://{tmp_path}/%C3%A4nderung#egg=x (from -r requirements.txt (line 3))\n"
     )
     assert local_trees(text, tmp_path) == [
-        str(tmp_path), str(tmp_path / "letters"), str(tmp_path / "words"),
+        str(tmp_path), str(tmp_path / "letters"), str(tmp_path / "more words"),
+        str(tmp_path / "words"), str(tmp_path / "änderung"),
     ]  # fmt: skip
