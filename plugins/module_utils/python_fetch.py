@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -247,11 +248,23 @@ def unpacked(place: Path) -> list[str]:
             aside = directory.with_name(f".{directory.name}")
             shutil.rmtree(aside, ignore_errors=True)
             shutil.unpack_archive(archive, aside, filter=None if suffix == ".zip" else "data")
+            if suffix == ".zip":
+                _make_executable(archive, aside)
             held = list(aside.iterdir())
             # What pip packs of a repository has no directory of its own around it.
             (held[0] if len(held) == 1 and held[0].is_dir() else aside).rename(directory)
         found.append(str(directory))
     return found
+
+
+def _make_executable(archive: Path, directory: Path) -> None:
+    """Make executable what is so in a zip archive, such as configure: shutil passes over that."""
+    with zipfile.ZipFile(archive) as held:
+        for item in held.infolist():
+            path = (directory / item.filename).resolve()
+            executable = item.external_attr >> 16 & 0o100
+            if executable and path.is_file() and path.is_relative_to(directory.resolve()):
+                path.chmod(0o755)
 
 
 def local_trees(text: str, prefix: Path) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from ansible_collections.rootfs.builder.plugins.module_utils.python_fetch import
     Wishes,
     local_trees,
     parted,
+    unpacked,
 )
 from ansible_collections.rootfs.builder.plugins.module_utils.python_tools import Tools
 
@@ -146,6 +148,22 @@ def test_directories_and_repositories_beside_hashes_are_fetched_for_themselves(w
 @pytest.mark.parametrize("text", ["./letters\nidna==1\n", "idna==1 --hash=sha256:00\n", ""])
 def test_what_pip_takes_at_once_is_one_file(text: str) -> None:
     assert parted(text) == (text, "")
+
+
+def test_a_program_of_a_repository_can_be_run(work: Path) -> None:
+    place = work / "dependencies"
+    place.mkdir()
+    (work / "sources").mkdir()
+    with zipfile.ZipFile(place / "letters-1.zip", "w") as archive:
+        for name, mode in (("configure", 0o100755), ("setup.py", 0o100644)):
+            member = zipfile.ZipInfo(name)
+            member.external_attr = mode << 16
+            archive.writestr(member, "")
+    (tree,) = unpacked(place)
+    assert tree == str(work / "sources" / "letters-1")
+    assert [path.name for path in sorted(Path(tree).iterdir()) if path.stat().st_mode & 0o111] == [
+        "configure"
+    ]
 
 
 def test_directories_among_what_is_installed_are_packages_of_the_project(tmp_path: Path) -> None:
