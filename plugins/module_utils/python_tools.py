@@ -186,7 +186,7 @@ _ADVICE = (
         " file of requirements without hashes",
     ),
     (
-        r"requires a different Python: (\S+)",
+        r"requires a different Python: (\S+)|Current Python version \((\S+)\) is not allowed",
         "the distribution has Python {0}: take a version that allows it",
     ),
     (

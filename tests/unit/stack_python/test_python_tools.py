@@ -41,6 +41,8 @@ from ansible_collections.rootfs.builder.plugins.module_utils.step import StepErr
          "has no hash"),
         ("ERROR: Package 'x' requires a different Python: 3.13.5 not in '>=3.14'",
          "the distribution has Python 3.13.5"),
+        ("Current Python version (3.13.5) is not allowed by the project (^3.14).",
+         "the distribution has Python 3.13.5"),
         ("ERROR: No matching distribution found for flask==99", "flask==99 exists"),
         ("ERROR: ResolutionImpossible: for help visit", "no versions fit each other"),
         ("error: The lockfile at `uv.lock` needs to be updated, but `--locked` was provided.",
