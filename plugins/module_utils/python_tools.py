@@ -186,6 +186,11 @@ _ADVICE = (
         " file of requirements without hashes",
     ),
     (
+        r"Hash is not available for '(\S+)",
+        "pdm writes no directory or repository beside hashes: release {0} as a file, or name a file"
+        " of requirements that has it (stack_python_lock)",
+    ),
+    (
         r"requires a different Python: (\S+)|Current Python version \((\S+)\) is not allowed",
         "the distribution has Python {0}: take a version that allows it",
     ),

@@ -41,6 +41,8 @@ from ansible_collections.rootfs.builder.plugins.module_utils.step import StepErr
          "has no hash"),
         ("ERROR: Package 'x' requires a different Python: 3.13.5 not in '>=3.14'",
          "the distribution has Python 3.13.5"),
+        ("[PdmUsageError]: Hash is not available for 'letters @ file:///app/letters', please",
+         "release letters as a file"),
         ("Current Python version (3.13.5) is not allowed by the project (^3.14).",
          "the distribution has Python 3.13.5"),
         ("ERROR: No matching distribution found for flask==99", "flask==99 exists"),
