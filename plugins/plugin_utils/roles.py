@@ -42,14 +42,16 @@ _OF_THE_RUN = {
 def roles_of_app(
     build: Build, task_vars: Mapping[str, Any], templar: Templar, loader: DataLoader
 ) -> Roles:
-    """Return the roles of ``rootfs_roles``: the app's own (in its directory ``roles``), the
-    team's, or a collection's; and the digest of what decides their result.
+    """Return the roles of ``rootfs_roles``: the team's, a collection's, or the app's own (in its
+    directory ``roles``); and the digest of what decides their result.
 
-    Raises ``InputError`` for a role that is nowhere, and for one that Ansible cannot read.
+    The app's come last: tasks run on the controller in part, and who writes the app need not be
+    who writes the inventory, which means the team's role by its name. Raises ``InputError`` for a
+    role that is nowhere, and for one that Ansible cannot read.
     """
     own = build.directory / "roles"
     places = role_directories(task_vars)
-    searches = ((own, ""), *places) if own.is_dir() else places
+    searches = (*places, (own, "")) if own.is_dir() else places
     path = [place for place, prefix in searches if not prefix]
     found = find_roles(build.inputs.options["rootfs_roles"], path, _in_collection)
     _check(found, loader)

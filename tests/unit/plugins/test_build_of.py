@@ -9,6 +9,7 @@ import pytest
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 from ansible_collections.rootfs.builder.plugins.plugin_utils import build as module
+from ansible_collections.rootfs.builder.plugins.plugin_utils.roles import roles_of_app
 from builds import StandIn
 
 from rootfs_ansible.drive.build import Build
@@ -89,3 +90,19 @@ def test_apps_of_a_play_share_an_output_where_their_variables_say_the_same(
     assert not shares("/out", {})
     assert not shares("/out", {"rootfs_output": "/out"}, ansible_play_hosts_all=["shop"])
     assert not shares("/out", {"rootfs_output": "/out"}, rootfs_format=[])
+
+
+def test_an_app_cannot_put_a_role_in_the_place_of_a_teams(
+    task_vars: dict[str, Any], engine: StandIn, tmp_path: Path
+) -> None:
+    """Tasks run on the controller in part, and the inventory means the role that it knows."""
+    assert engine
+    team, own = tmp_path / "play" / "roles", tmp_path / "shop" / "roles"
+    for place in (team / "nginx", own / "nginx", own / "site"):
+        (place / "tasks").mkdir(parents=True)
+        (place / "tasks" / "main.yml").write_text("[]")
+    task_vars |= {"rootfs_stack": "zig", "rootfs_roles": ["nginx", "site"]}
+    loader = DataLoader()
+    templar = Templar(loader=loader, variables=task_vars)
+    roles = roles_of_app(module.build_of(task_vars, templar, loader), task_vars, templar, loader)
+    assert [role.path for role in roles.applied] == [str(team / "nginx"), str(own / "site")]
