@@ -247,9 +247,11 @@ def unpacked(place: Path) -> list[str]:
         if not directory.is_dir():
             aside = directory.with_name(f".{directory.name}")
             shutil.rmtree(aside, ignore_errors=True)
-            shutil.unpack_archive(archive, aside, filter=None if suffix == ".zip" else "data")
             if suffix == ".zip":
+                shutil.unpack_archive(archive, aside)
                 _make_executable(archive, aside)
+            else:
+                shutil.unpack_archive(archive, aside, filter="data")
             held = list(aside.iterdir())
             # What pip packs of a repository has no directory of its own around it.
             (held[0] if len(held) == 1 and held[0].is_dir() else aside).rename(directory)
