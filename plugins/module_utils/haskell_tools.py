@@ -11,7 +11,7 @@ import subprocess
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from ansible_collections.rootfs.builder.plugins.module_utils import haskell_archive
+from ansible_collections.rootfs.builder.plugins.module_utils import haskell_archive, step
 from ansible_collections.rootfs.builder.plugins.module_utils.haskell_archive import Archive
 from ansible_collections.rootfs.builder.plugins.module_utils.haskell_package import (
     Package,
@@ -30,7 +30,6 @@ INSTALLED = "/usr/local"
 DESCRIBE = "/usr/local/lib/rootfs-haskell/describe"
 CABAL = {"CABAL_CONFIG": f"{WORK}/config", "CABAL_DIR": f"{WORK}/cabal", "HOME": f"{WORK}/home"}
 
-_LAST_LINES = 40
 _NOISE = re.compile(
     r"^(Warning: (include-dirs|haddock-|dynamic-library-dirs|library-dirs|The directory .* is not"
     r" in the system search path)|Config file path source is|Config file .* not found)"
@@ -113,5 +112,4 @@ class Tools:
 
 def cleaned(output: str, errors: str) -> list[str]:
     """Return the last lines that a tool printed, without what says nothing of the failure."""
-    lines = [line.rstrip() for line in (*output.splitlines(), *errors.splitlines())]
-    return [line for line in lines if line and not _NOISE.match(line)][-_LAST_LINES:]
+    return step.last_lines(_NOISE, output, errors)

@@ -9,23 +9,17 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-SECRETS = Path("/run/rootfs/secrets")
-"""Where a build container sees the secrets of its app: in memory, and in no layer."""
+from ansible_collections.rootfs.builder.plugins.module_utils import step
 
 _FILES = (".npmrc", ".yarnrc", ".yarnrc.yml")
+_CONFIGURATION = dict.fromkeys(("npmrc", ".npmrc"), "npm_config_userconfig")
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 """A variable that has to be set; one with a default (``${NAME-default}``) need not be."""
 
 
 def secret_environment() -> dict[str, str]:
     """Return what only a fetch is told: an npmrc, and the tokens that an npmrc names."""
-    found = {}
-    for path in sorted(SECRETS.iterdir()) if SECRETS.is_dir() else ():
-        if path.name in ("npmrc", ".npmrc"):
-            found["npm_config_userconfig"] = str(path)
-        elif re.fullmatch(r"[A-Z][A-Z0-9_]*", path.name):
-            found[path.name] = path.read_text(encoding="utf-8").strip()
-    return found
+    return step.secret_environment(_CONFIGURATION)
 
 
 def variables(directories: Iterable[Path]) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.rootfs.builder.plugins.module_utils import step
 from ansible_collections.rootfs.builder.plugins.module_utils.step import Run, StepError
 
 WORK = Path("/var/tmp/rootfs-python")  # noqa: S108 (in the container, which is removed)
@@ -30,11 +31,7 @@ INSTALLED = Path("/usr/local")
 PACKAGES = INSTALLED / "lib" / "python3.13" / "dist-packages"
 """What of that the distribution's Python imports from."""
 
-SECRETS = Path("/run/rootfs/secrets")
-"""Where a build container sees the secrets of its app: in memory, and in no layer."""
-
 _REQUIREMENTS = "/usr/local/lib/rootfs-python/requirements.py"
-_LAST_LINES = 40
 _FILES = {
     "pip.conf": "PIP_CONFIG_FILE",
     "netrc": "NETRC",
@@ -119,19 +116,12 @@ def environment_of(base: Mapping[str, str]) -> dict[str, str]:
 
 def secret_environment() -> dict[str, str]:
     """Return what only a fetch is told: pip's configuration, a netrc, and tokens by their names."""
-    found = {}
-    for path in sorted(SECRETS.iterdir()) if SECRETS.is_dir() else ():
-        if path.name in _FILES:
-            found[_FILES[path.name]] = str(path)
-        elif re.fullmatch(r"[A-Z][A-Z0-9_]*", path.name):
-            found[path.name] = path.read_text(encoding="utf-8").strip()
-    return found
+    return step.secret_environment(_FILES)
 
 
 def cleaned(output: str, errors: str) -> list[str]:
     """Return the last lines that a tool printed, without what says nothing of the failure."""
-    lines = [line.rstrip() for line in (*output.splitlines(), *errors.splitlines())]
-    return [line for line in lines if line and not _NOISE.match(line)][-_LAST_LINES:]
+    return step.last_lines(_NOISE, output, errors)
 
 
 _ADVICE = (

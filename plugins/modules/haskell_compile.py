@@ -132,7 +132,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.rootfs.builder.plugins.module_utils.haskell_build import Build, Manner
 from ansible_collections.rootfs.builder.plugins.module_utils.haskell_fetch import Fetch, Wishes
 from ansible_collections.rootfs.builder.plugins.module_utils.haskell_tools import Tools
-from ansible_collections.rootfs.builder.plugins.module_utils.step import StepError
+from ansible_collections.rootfs.builder.plugins.module_utils.step import StepError, runner
 
 
 def main() -> None:
@@ -158,20 +158,8 @@ def main() -> None:
     )
     arguments = module.params
 
-    def run(
-        command: list[str], directory: str, environment: dict[str, str]
-    ) -> tuple[int, str, str]:
-        # An undecodable byte of a tool's output is no reason to fail.
-        answer: tuple[int, str, str] = module.run_command(
-            command,
-            cwd=directory,
-            # Tools read and write the sources in the encoding of the locale.
-            environ_update={"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", **environment},
-            errors="surrogate_then_replace",
-        )
-        return answer
-
-    tools = Tools(run)
+    # Tools read and write the sources in the encoding of the locale.
+    tools = Tools(runner(module, LANG="C.UTF-8", LC_ALL="C.UTF-8"))
     result: dict[str, Any] = {"changed": True}
     try:
         if arguments["step"] == "fetch":

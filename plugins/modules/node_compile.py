@@ -151,7 +151,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.rootfs.builder.plugins.module_utils.node_build import NodeBuild
 from ansible_collections.rootfs.builder.plugins.module_utils.node_shipped import Rules
-from ansible_collections.rootfs.builder.plugins.module_utils.step import StepError
+from ansible_collections.rootfs.builder.plugins.module_utils.step import StepError, runner
 
 
 def main() -> None:
@@ -193,19 +193,10 @@ def main() -> None:
     )
     arguments = module.params
 
-    def run(
-        command: list[str], directory: str, environment: dict[str, str]
-    ) -> tuple[int, str, str]:
-        # An undecodable byte of a tool's output is no reason to fail.
-        answer: tuple[int, str, str] = module.run_command(
-            command, cwd=directory, environ_update=environment, errors="surrogate_then_replace"
-        )
-        return answer
-
     build = NodeBuild(
         Path(arguments["prefix"]),
         arguments["project"],
-        run,
+        runner(module),
         dict(os.environ),
         registry=arguments["registry"],
     )

@@ -32,7 +32,7 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.rootfs.builder.plugins.module_utils.python_bytecode import compile_all
-from ansible_collections.rootfs.builder.plugins.module_utils.step import StepError
+from ansible_collections.rootfs.builder.plugins.module_utils.step import StepError, runner
 
 
 def main() -> None:
@@ -44,16 +44,8 @@ def main() -> None:
     if not path.is_dir():
         module.fail_json(msg=f"{path} is no directory")
 
-    def run(
-        command: list[str], directory: str, environment: dict[str, str]
-    ) -> tuple[int, str, str]:
-        answer: tuple[int, str, str] = module.run_command(
-            command, cwd=directory, environ_update=environment, errors="surrogate_then_replace"
-        )
-        return answer
-
     try:
-        changed = compile_all(run, [path])
+        changed = compile_all(runner(module), [path])
     except StepError as error:
         module.fail_json(msg=str(error), error=error.to_json())
     module.exit_json(changed=changed)

@@ -130,7 +130,7 @@ from ansible_collections.rootfs.builder.plugins.module_utils.python_build import
 from ansible_collections.rootfs.builder.plugins.module_utils.python_fetch import Fetch, Wishes
 from ansible_collections.rootfs.builder.plugins.module_utils.python_shipped import Finish
 from ansible_collections.rootfs.builder.plugins.module_utils.python_tools import Tools
-from ansible_collections.rootfs.builder.plugins.module_utils.step import StepError
+from ansible_collections.rootfs.builder.plugins.module_utils.step import StepError, runner
 
 
 def main() -> None:
@@ -157,15 +157,7 @@ def main() -> None:
     )
     arguments = module.params
 
-    def run(
-        command: list[str], directory: str, environment: dict[str, str]
-    ) -> tuple[int, str, str]:
-        # An undecodable byte of a tool's output is no reason to fail.
-        answer: tuple[int, str, str] = module.run_command(
-            command, cwd=directory, environ_update=environment, errors="surrogate_then_replace"
-        )
-        return answer
-
+    run = runner(module)
     prefix, project = Path(arguments["prefix"]), arguments["project"]
     tools = Tools(run, dict(os.environ))
     result: dict[str, Any] = {"changed": True}

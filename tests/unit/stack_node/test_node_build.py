@@ -9,7 +9,7 @@ from typing import Any
 
 import nodesemver
 import pytest
-from ansible_collections.rootfs.builder.plugins.module_utils import node_settings
+from ansible_collections.rootfs.builder.plugins.module_utils import step
 from ansible_collections.rootfs.builder.plugins.module_utils.node_build import NodeBuild
 from ansible_collections.rootfs.builder.plugins.module_utils.node_shipped import Rules
 from ansible_collections.rootfs.builder.plugins.module_utils.step import StepError
@@ -204,7 +204,7 @@ def test_scripts_see_nothing_in_place_of_a_secret_that_the_settings_name(
     secrets = tmp_path / "secrets"
     secrets.mkdir()
     (secrets / "NPM_TOKEN").write_text("secret\n")
-    monkeypatch.setattr(node_settings, "SECRETS", secrets)
+    monkeypatch.setattr(step, "SECRETS", secrets)
     package(app, scripts={"build": "tsc", "postinstall": "./assets.js"})
     (app / ".npmrc").write_text("//npm.example.org/:_authToken=${NPM_TOKEN}\n")
     (app / ".yarnrc.yml").write_text(
@@ -212,16 +212,16 @@ def test_scripts_see_nothing_in_place_of_a_secret_that_the_settings_name(
         "cacheFolder: ${HOME}/cache\n"
     )
     tools = Tools()
-    step = build(
+    building = build(
         app,
         tools,
         {"HOME": "/root"},
         builds=[BUILD],
         **manager("yarn", "4.5.0"),
     )
-    step.fetch()
-    step.scripts(["postinstall"], offline=True)
-    step.build(offline=True)
+    building.fetch()
+    building.scripts(["postinstall"], offline=True)
+    building.build(offline=True)
     _, fetch, script, built = tools.told
     assert fetch["NPM_TOKEN"] == "secret"
     assert script["NPM_TOKEN"] == built["NPM_TOKEN"] == ""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.rootfs.builder.plugins.module_utils import node_settings
+from ansible_collections.rootfs.builder.plugins.module_utils import step
 from ansible_collections.rootfs.builder.plugins.module_utils.step import StepError
 from ansible_collections.rootfs.builder.plugins.modules.node_toolchain import Toolchain
 
@@ -37,7 +37,7 @@ def test_the_newest_of_the_range_is_chosen_with_the_secrets_of_a_fetch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "NPM_TOKEN").write_text("secret\n")
-    monkeypatch.setattr(node_settings, "SECRETS", tmp_path)
+    monkeypatch.setattr(step, "SECRETS", tmp_path)
     module = Module(output=json.dumps(["22.1.0", "22.9.0"]))
     assert chosen(module, tmp_path) == "22.9.0"
     assert module.told["NPM_TOKEN"] == "secret"

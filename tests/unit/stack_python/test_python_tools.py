@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from ansible_collections.rootfs.builder.plugins.module_utils import python_tools
+from ansible_collections.rootfs.builder.plugins.module_utils import step
 from ansible_collections.rootfs.builder.plugins.module_utils.python_tools import (
     Tools,
     advice,
@@ -91,7 +91,7 @@ def test_the_certificates_of_the_container_are_those_of_the_tools() -> None:
 def test_secrets_are_files_of_the_tools_and_variables(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(python_tools, "SECRETS", tmp_path)
+    monkeypatch.setattr(step, "SECRETS", tmp_path)
     assert secret_environment() == {}
     for name in ("pip.conf", "netrc", "INDEX_TOKEN", "other"):
         (tmp_path / name).write_text("x\n")
