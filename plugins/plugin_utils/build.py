@@ -55,7 +55,8 @@ def _build_of_app(task_vars: Mapping[str, Any], templar: Templar, loader: DataLo
     directory = app_directory(task_vars, templar)
     places = role_directories(task_vars)
     chosen = str(templar.template(task_vars.get("rootfs_stack", "")) or "")
-    stack = stacks.detect(directory, stacks.find(places), chosen or app_stack(directory))
+    known_stacks = stacks.find(places)
+    stack = stacks.detect(directory, known_stacks, chosen or app_stack(directory))
     stack_role = RoleOptions(stack.directory, loader)
     roles = roles_of(stack_role, loader)
     known = [name for role in roles for name in role.options]
@@ -82,7 +83,7 @@ def _build_of_app(task_vars: Mapping[str, Any], templar: Templar, loader: DataLo
         docker_host=docker_host,
         engine=engine,
     )
-    return make(parts=parts_of(make(), view, templar, loader))
+    return make(parts=parts_of(make(), known_stacks, view, templar, loader))
 
 
 def shares_output(build: Build, task_vars: Mapping[str, Any]) -> bool:

@@ -17,7 +17,6 @@ from ansible_collections.rootfs.builder.plugins.plugin_utils.options import (
     of_a_stack,
     refuse_unknown,
     resolve,
-    role_directories,
     roles_of,
 )
 from ansible_collections.rootfs.builder.plugins.plugin_utils.planned import REGISTERED
@@ -50,9 +49,14 @@ _OF_THE_APP = {"rootfs_app_dir", "rootfs_stack", OPTION}
 
 
 def parts_of(
-    app: Build, task_vars: Mapping[str, Any], templar: Templar, loader: DataLoader
+    app: Build,
+    known: tuple[Stack, ...],
+    task_vars: Mapping[str, Any],
+    templar: Templar,
+    loader: DataLoader,
 ) -> tuple[PartBuild, ...]:
-    """Return the builds of the parts of ``app``, whose variables are ``task_vars``.
+    """Return the builds of the parts of ``app``, whose variables are ``task_vars``; their stacks
+    are among those that are ``known``.
 
     Raises ``InputError`` where a part, its stack or one of its options is not as it must be.
     """
@@ -65,7 +69,7 @@ def parts_of(
             where=OPTION,
             hint="build what the part makes as an app of its own, and copy it from there",
         )
-    making = _Making(app, task_vars, templar, loader)
+    making = _Making(app, known, task_vars, templar, loader)
     for part in parts.parse(items, app.directory):
         try:
             making.add(part)
@@ -83,13 +87,18 @@ class _Making:
     """The parts of an app in the making."""
 
     def __init__(
-        self, app: Build, task_vars: Mapping[str, Any], templar: Templar, loader: DataLoader
+        self,
+        app: Build,
+        known: tuple[Stack, ...],
+        task_vars: Mapping[str, Any],
+        templar: Templar,
+        loader: DataLoader,
     ) -> None:
         self._app = app
         self._variables = task_vars
         self._templar = templar
         self._loader = loader
-        self._stacks = stacks.find(role_directories(task_vars))
+        self._stacks = known
         # What -e says, it says of an app and of its parts.
         self._extra = set(load_extra_vars(loader)) - _OF_THE_APP
         self.made: list[PartBuild] = []

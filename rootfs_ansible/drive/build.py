@@ -91,15 +91,9 @@ class Build:
         )
         _parsed(self._own_outputs(*LAYERS), Output.from_json, "rootfs_outputs")
         _parsed(self.inputs.options["rootfs_companions"], Companion.from_json, "rootfs_companions")
-        stack = self.inputs.stack
         return self._replan(
-            Plan(
-                name=self.name,
-                stack=stack.name,
-                role=stack.role,
-                context=str(self._context()),
-                ignore=(),
-                inspects=stack.has("inspect"),
+            replace(
+                self._begun(),
                 outputs=planned_outputs(
                     self.name,
                     self.inputs.options["rootfs_format"],
@@ -510,6 +504,18 @@ class Build:
                 hint="give numbers: an orchestrator can tell from them that it is not root",
             )
         return int(match[1]), int(match[2] or match[1])
+
+    def _begun(self) -> Plan:
+        """Return the plan as far as it is known before anything is looked at."""
+        stack = self.inputs.stack
+        return Plan(
+            name=self.name,
+            stack=stack.name,
+            role=stack.role,
+            context=str(self._context()),
+            ignore=(),
+            inspects=stack.has("inspect"),
+        )
 
     def _replan(self, plan: Plan) -> Plan:
         ignore = self._ignore(plan.context)

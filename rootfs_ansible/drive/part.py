@@ -58,17 +58,7 @@ class PartBuild(Build):
         shared_output: bool = False,  # noqa: ARG002 - it writes none
     ) -> Plan:
         """Plan the part: what it is, and the key of all that decides it."""
-        stack = self.inputs.stack
-        return self._replan(
-            Plan(
-                name=self.name,
-                stack=stack.name,
-                role=stack.role,
-                context=str(self._context()),
-                ignore=(),
-                inspects=stack.has("inspect"),
-            )
-        )
+        return self._replan(self._begun())
 
     def plan_stages(
         self,
