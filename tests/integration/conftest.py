@@ -51,6 +51,23 @@ class Commands:
         """Run the playbook of a checkout."""
         return self.run("ansible-playbook", "playbooks/build.yml", *words, **options)
 
+    def says(self, image: str, *words: str) -> str:
+        """Run an image on a root that it cannot write, and return what it prints."""
+        return subprocess.check_output(
+            [
+                "docker",
+                "run",
+                "--rm",
+                "--read-only",
+                "--cap-drop",
+                "ALL",
+                f"{image}:latest",
+                *words,
+            ],
+            env=self.environment({}),
+            text=True,
+        )
+
     def environment(self, more: Mapping[str, str]) -> dict[str, str]:
         """Return the environment of a command: the tests' own, this engine, and ``more``."""
         path = os.pathsep.join((str(PROGRAMS), os.environ["PATH"]))

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from conftest import Commands
+from runs import Run, digest, write
 
 pytestmark = pytest.mark.engine
 
@@ -75,31 +76,13 @@ FAILING: Mapping[str, Mapping[str, str]] = {
 }
 
 
-def write(directory: Path, files: Mapping[str, str]) -> None:
-    for name, text in files.items():
-        (directory / name).parent.mkdir(parents=True, exist_ok=True)
-        (directory / name).write_text(text)
-
-
 @dataclass(frozen=True)
-class Made:
+class Made(Run):
     """The sources, the inventory and the store of the apps, and what the first build printed."""
-
-    directory: Path
-    output: str
 
     @property
     def words(self) -> tuple[str, ...]:
         return ("-i", str(self.directory / "inventory.json"))
-
-    def rootfs(self, name: str) -> Path:
-        return self.directory / "rootfs" / name
-
-    def message(self, host: str) -> str:
-        """The message of the error of one host."""
-        found = re.search(rf"^fatal: \[{host}\]: FAILED! => ({{.*}})$", self.output, re.MULTILINE)
-        assert found, self.output
-        return str(json.loads(found[1])["msg"])
 
 
 def built(output: str) -> list[str]:
@@ -107,20 +90,6 @@ def built(output: str) -> list[str]:
     harvested = r"TASK \[Harvest the results\] \*+\n((?:(?!\n\n).)*)\n\n"
     found = re.findall(harvested, output, re.DOTALL)
     return re.findall(r"^changed: \[(\S+)\]$", "\n".join(found), re.MULTILINE)
-
-
-def digest(output: str, name: str) -> str:
-    found = re.search(rf"^image +{name}:latest\ndigest +(\S+)", output, re.MULTILINE)
-    assert found, output
-    return found[1]
-
-
-def says(commands: Commands, image: str) -> str:
-    return subprocess.check_output(
-        ["docker", "run", "--rm", "--read-only", "--cap-drop", "ALL", f"{image}:latest"],
-        env=commands.environment({}),
-        text=True,
-    )
 
 
 @pytest.fixture(scope="module")
@@ -154,7 +123,7 @@ def made(commands: Commands, tmp_path_factory: pytest.TempPathFactory) -> Made:
 
 
 def test_a_front_end_is_in_the_program_that_serves_it(made: Made, commands: Commands) -> None:
-    assert says(commands, "test-composed") == "index.html: Grüße (2 days)\n"
+    assert commands.says("test-composed") == "index.html: Grüße (2 days)\n"
 
 
 def test_nothing_of_a_part_is_shipped_but_by_its_app(made: Made) -> None:
@@ -173,7 +142,7 @@ def test_nothing_of_a_part_is_shipped_but_by_its_app(made: Made) -> None:
 def test_the_inventory_says_the_options_of_a_part_of_the_same_stack(
     made: Made, commands: Commands
 ) -> None:
-    assert says(commands, "test-site") == "built as production\n"
+    assert commands.says("test-site") == "built as production\n"
 
 
 @pytest.mark.parametrize(
@@ -238,11 +207,11 @@ def test_what_is_built_again_is_what_has_changed(made: Made, commands: Commands)
     assert re.search(r"^  compile +to run$", foretold, re.MULTILINE)
     assert re.search(r"^    compile +is there$", foretold, re.MULTILINE)
     assert built(build()) == ["composed"]
-    assert says(commands, "test-composed") == "index.html - Grüße (2 days)\n"
+    assert commands.says("test-composed") == "index.html - Grüße (2 days)\n"
 
     (sources / "frontend" / "src" / "greeting.txt").write_text("Namaste")
     assert built(build()) == ["composed.frontend", "composed"]
-    assert says(commands, "test-composed") == "index.html - Namaste (2 days)\n"
+    assert commands.says("test-composed") == "index.html - Namaste (2 days)\n"
 
 
 def test_a_limit_that_leaves_the_parts_out_says_so(made: Made, commands: Commands) -> None:

@@ -9,12 +9,12 @@ import shutil
 import subprocess
 import tarfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import Commands
+from runs import Run
 
 pytestmark = pytest.mark.engine
 
@@ -118,30 +118,8 @@ def hackage(directory: Path) -> None:
             archive.addfile(member, io.BytesIO(text.encode()))
 
 
-@dataclass(frozen=True)
-class Built:
-    """The plain rootfs of each app, and what the playbook printed."""
-
-    directory: Path
-    output: str
-
-    def rootfs(self, name: str) -> Path:
-        return self.directory / "rootfs" / name
-
-    def message(self, name: str) -> str:
-        """The message of the error of one app."""
-        found = re.search(rf"^fatal: \[{name}\]: FAILED! => ({{.*}})$", self.output, re.MULTILINE)
-        assert found, self.output
-        return str(json.loads(found[1])["msg"])
-
-    def digest(self, name: str) -> str:
-        found = re.search(rf"^image +test-{name}:latest\ndigest +(\S+)", self.output, re.MULTILINE)
-        assert found, self.output
-        return found[1]
-
-
 @pytest.fixture(scope="module")
-def built(commands: Commands, tmp_path_factory: pytest.TempPathFactory) -> Built:
+def built(commands: Commands, tmp_path_factory: pytest.TempPathFactory) -> Run:
     directory = tmp_path_factory.mktemp("haskell")
     sources = directory / "sources"
     for name in ("workshop", "bound"):
@@ -180,15 +158,7 @@ def built(commands: Commands, tmp_path_factory: pytest.TempPathFactory) -> Built
     path.write_text(json.dumps({"apps": {"hosts": apps}}))
     ended = commands.playbook("-i", str(path))
     assert ended.returncode != 0, ended.stdout
-    return Built(directory, ended.stdout + ended.stderr)
-
-
-def says(commands: Commands, image: str, *words: str) -> str:
-    return subprocess.check_output(
-        ["docker", "run", "--rm", "--read-only", "--cap-drop", "ALL", f"{image}:latest", *words],
-        env=commands.environment({}),
-        text=True,
-    )
+    return Run(directory, ended.stdout + ended.stderr)
 
 
 def files(directory: Path) -> list[str]:
@@ -198,9 +168,9 @@ def files(directory: Path) -> list[str]:
 
 
 def test_packages_of_a_project_with_tools_foreign_libraries_and_hackage(
-    built: Built, commands: Commands
+    built: Run, commands: Commands
 ) -> None:
-    assert says(commands, "test-workshop") == (
+    assert commands.says("test-workshop") == (
         'äöü ελληνικά नमस्ते\n(345,[12,7],"words",False,False)\n'
     )
     assert files(built.rootfs("workshop") / "usr" / "local") == [
@@ -209,17 +179,17 @@ def test_packages_of_a_project_with_tools_foreign_libraries_and_hackage(
 
 
 def test_the_data_of_a_library_is_shipped_though_it_is_in_a_package_of_its_own(
-    built: Built,
+    built: Run,
 ) -> None:
     (script,) = files(built.rootfs("workshop") / "usr/share/haskell-js-jquery")
     assert re.fullmatch(r"jquery-\S+\.min\.js", script)
 
 
-def test_the_same_sources_give_the_same_image_from_another_place_and_time(built: Built) -> None:
+def test_the_same_sources_give_the_same_image_from_another_place_and_time(built: Run) -> None:
     assert built.digest("workshop") == built.digest("again")
 
 
-def test_nothing_that_builds_is_shipped(built: Built) -> None:
+def test_nothing_that_builds_is_shipped(built: Run) -> None:
     root = built.rootfs("workshop")
     programs = {path.name for path in root.rglob("bin/*")} | {
         path.name for path in root.rglob("sbin/*")
@@ -230,10 +200,10 @@ def test_nothing_that_builds_is_shipped(built: Built) -> None:
 
 
 def test_a_dynamic_program_has_haskells_libraries_in_a_layer_of_their_own(
-    built: Built, commands: Commands
+    built: Run, commands: Commands
 ) -> None:
-    assert says(commands, "test-bound") == "GRÜSSE: RAN\n"
-    assert says(commands, "test-bound", "/usr/local/bin/helper") == "helped\n"
+    assert commands.says("test-bound") == "GRÜSSE: RAN\n"
+    assert commands.says("test-bound", "/usr/local/bin/helper") == "helped\n"
     shared = [name for name in files(built.rootfs("bound")) if "/libHS" in name]
     assert {name.rsplit("/", 1)[1].partition("-")[0] for name in shared} >= {
         "libHSbase", "libHStext",
@@ -241,7 +211,7 @@ def test_a_dynamic_program_has_haskells_libraries_in_a_layer_of_their_own(
     assert (built.rootfs("bound") / "usr/local/bin/bound").stat().st_size < 1_000_000
 
 
-def test_symbols_are_kept_on_request_alone(built: Built) -> None:
+def test_symbols_are_kept_on_request_alone(built: Run) -> None:
     sections = {
         name: subprocess.run(
             ["readelf", "--sections", "--wide", built.rootfs(name) / "usr/local/bin" / program],
@@ -253,7 +223,7 @@ def test_symbols_are_kept_on_request_alone(built: Built) -> None:
     assert ".symtab" not in sections["workshop"]
 
 
-def test_authorities_are_there_as_haskells_tls_looks_for_them(built: Built) -> None:
+def test_authorities_are_there_as_haskells_tls_looks_for_them(built: Run) -> None:
     place = built.rootfs("workshop") / "etc/ssl/certs"
     hashed = [path for path in place.iterdir() if re.fullmatch(r"[0-9a-f]{8}\.[0-9]", path.name)]
     assert len(hashed) > 50
@@ -303,13 +273,13 @@ def test_authorities_are_there_as_haskells_tls_looks_for_them(built: Built) -> N
     ],
 )
 def test_a_failure_says_what_failed_where_and_what_to_do(
-    built: Built, name: str, said: list[str]
+    built: Run, name: str, said: list[str]
 ) -> None:
     text = built.message(name)
     assert [part for part in said if part not in text] == [], text
 
 
-def test_failures_leave_no_container_behind(built: Built, commands: Commands) -> None:
+def test_failures_leave_no_container_behind(built: Run, commands: Commands) -> None:
     listing = subprocess.check_output(
         ["docker", "ps", "--all", "--format", "{{.Names}}"],
         env=commands.environment({}),

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from conftest import Commands
+from runs import message
 
 pytestmark = pytest.mark.engine
 
@@ -245,13 +246,6 @@ def failed(commands: Commands, tmp_path_factory: pytest.TempPathFactory) -> str:
     ended = commands.playbook("-i", str(inventory(directory, failing(directory))))
     assert ended.returncode != 0, ended.stdout
     return ended.stdout + ended.stderr
-
-
-def message(output: str, name: str) -> str:
-    """Return the message of the error of one app."""
-    found = re.search(rf"^fatal: \[{name}\]: FAILED! => ({{.*}})$", output, re.MULTILINE)
-    assert found, output
-    return str(json.loads(found[1])["msg"])
 
 
 @pytest.mark.parametrize(

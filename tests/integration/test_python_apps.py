@@ -5,18 +5,17 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-import re
 import shutil
 import subprocess
 import zipfile
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import Commands
+from runs import Run, write
 
 pytestmark = pytest.mark.engine
 
@@ -145,36 +144,8 @@ def pylock(directory: Path) -> None:
     (directory / ".env").write_text("TOKEN=secret\n")
 
 
-@dataclass(frozen=True)
-class Built:
-    """The plain rootfs of each app, and what the playbook printed."""
-
-    directory: Path
-    output: str
-
-    def rootfs(self, name: str) -> Path:
-        return self.directory / "rootfs" / name
-
-    def message(self, name: str) -> str:
-        """The message of the error of one app."""
-        found = re.search(rf"^fatal: \[{name}\]: FAILED! => ({{.*}})$", self.output, re.MULTILINE)
-        assert found, self.output
-        return str(json.loads(found[1])["msg"])
-
-    def digest(self, name: str) -> str:
-        found = re.search(rf"^image +test-{name}:latest\ndigest +(\S+)", self.output, re.MULTILINE)
-        assert found, self.output
-        return found[1]
-
-
-def write(directory: Path, files: Mapping[str, str]) -> None:
-    for name, text in files.items():
-        (directory / name).parent.mkdir(parents=True, exist_ok=True)
-        (directory / name).write_text(text)
-
-
 @pytest.fixture(scope="module")
-def built(commands: Commands, tmp_path_factory: pytest.TempPathFactory) -> Built:
+def built(commands: Commands, tmp_path_factory: pytest.TempPathFactory) -> Run:
     directory = tmp_path_factory.mktemp("python")
     sources = directory / "sources"
     for name in ("pdm", "pipenv", "poetry", "uv"):
@@ -212,15 +183,7 @@ def built(commands: Commands, tmp_path_factory: pytest.TempPathFactory) -> Built
     path.write_text(json.dumps({"apps": {"hosts": apps}}))
     ended = commands.playbook("-i", str(path))
     assert ended.returncode != 0, ended.stdout
-    return Built(directory, ended.stdout + ended.stderr)
-
-
-def says(commands: Commands, image: str, *words: str) -> str:
-    return subprocess.check_output(
-        ["docker", "run", "--rm", "--read-only", "--cap-drop", "ALL", f"{image}:latest", *words],
-        env=commands.environment({}),
-        text=True,
-    )
+    return Run(directory, ended.stdout + ended.stderr)
 
 
 def files(directory: Path) -> set[str]:
@@ -245,17 +208,17 @@ def files(directory: Path) -> set[str]:
     ],
 )
 def test_what_a_lock_file_says_is_installed_and_runs(
-    built: Built, commands: Commands, name: str, said: str
+    built: Run, commands: Commands, name: str, said: str
 ) -> None:
     assert built.output
-    assert says(commands, f"test-{name}") == said
+    assert commands.says(f"test-{name}") == said
 
 
-def test_the_same_sources_give_the_same_image_from_another_place_and_time(built: Built) -> None:
+def test_the_same_sources_give_the_same_image_from_another_place_and_time(built: Run) -> None:
     assert built.digest("native") == built.digest("again")
 
 
-def test_nothing_that_builds_is_shipped(built: Built) -> None:
+def test_nothing_that_builds_is_shipped(built: Run) -> None:
     root = built.rootfs("native")
     programs = {path.name for place in ("bin", "sbin") for path in root.rglob(f"{place}/*")}
     assert programs == {"env", "python", "python3", "python3.13", "tini"}
@@ -264,7 +227,7 @@ def test_nothing_that_builds_is_shipped(built: Built) -> None:
     assert [name for name in sorted(held) if any(part in name for part in unwanted)] == []
 
 
-def test_an_extension_has_no_debugging_information(built: Built) -> None:
+def test_an_extension_has_no_debugging_information(built: Run) -> None:
     (path,) = (built.rootfs("native") / PACKAGES).glob("native*.so")
     found = subprocess.check_output(["readelf", "--sections", "--wide", path], text=True)
     assert ".dynsym" in found
@@ -272,7 +235,7 @@ def test_an_extension_has_no_debugging_information(built: Built) -> None:
     assert ".symtab" not in found
 
 
-def test_a_record_lists_what_is_shipped(built: Built) -> None:
+def test_a_record_lists_what_is_shipped(built: Run) -> None:
     root = built.rootfs("pylock")
     place = root / PACKAGES
     rows = list(csv.reader((place / "letters-1.0.dist-info" / "RECORD").open()))
@@ -292,7 +255,7 @@ def test_a_record_lists_what_is_shipped(built: Built) -> None:
             assert (digest, size) == (f"sha256={text}", str(len(content)))
 
 
-def test_secrets_and_what_only_a_build_reads_stay_out(built: Built) -> None:
+def test_secrets_and_what_only_a_build_reads_stay_out(built: Run) -> None:
     assert files(built.rootfs("pylock") / "app") == {
         "__pycache__/main.cpython-313.pyc",
         "main.py",
@@ -302,7 +265,7 @@ def test_secrets_and_what_only_a_build_reads_stay_out(built: Built) -> None:
 
 @pytest.mark.parametrize("name", ["native", "uv"])
 def test_byte_code_of_the_standard_library_and_the_app_is_used(
-    built: Built, commands: Commands, name: str
+    built: Run, commands: Commands, name: str
 ) -> None:
     module = {"native": "/app/main.py", "uv": "/usr/local/bin/other"}[name]
     text = (
@@ -312,11 +275,11 @@ def test_byte_code_of_the_standard_library_and_the_app_is_used(
         f"print(missing, os.path.exists('{module}'))"
     )
     assert built.output
-    said = says(commands, f"test-{name}", "python3", "-c", f"import json, ssl, asyncio;{text}")
+    said = commands.says(f"test-{name}", "python3", "-c", f"import json, ssl, asyncio;{text}")
     assert said == "[] True\n"
 
 
-def test_a_project_and_its_dependencies_are_layers_of_their_own(built: Built) -> None:
+def test_a_project_and_its_dependencies_are_layers_of_their_own(built: Run) -> None:
     root = built.rootfs("uv") / PACKAGES
     assert {"letters", "shouting", "speller"} <= {path.name for path in root.iterdir()}
     assert not list(root.glob("*.dist-info/direct_url.json"))
@@ -354,13 +317,13 @@ def test_a_project_and_its_dependencies_are_layers_of_their_own(built: Built) ->
     ],
 )  # fmt: skip
 def test_a_failure_says_what_failed_where_and_what_to_do(
-    built: Built, name: str, said: list[str]
+    built: Run, name: str, said: list[str]
 ) -> None:
     text = built.message(name)
     assert [part for part in said if part not in text] == [], text
 
 
-def test_failures_leave_no_container_behind(built: Built, commands: Commands) -> None:
+def test_failures_leave_no_container_behind(built: Run, commands: Commands) -> None:
     listing = subprocess.check_output(
         ["docker", "ps", "--all", "--format", "{{.Names}}"],
         env=commands.environment({}),

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from conftest import CHECKOUT, Commands
+from runs import Run, write
 from services import UNWANTED, Docker, Rootfs
 
 pytestmark = pytest.mark.engine
@@ -133,38 +134,23 @@ HANDLER = """\
 
 
 @dataclass(frozen=True)
-class Built:
-    """The plain rootfs of the team's app, and what the playbook printed."""
-
-    directory: Path
-    output: str
+class Built(Run):
+    """The run, with what the team's app is made of."""
 
     @property
     def inventory(self) -> Path:
         return self.directory / "inventory.json"
 
     @property
-    def rootfs(self) -> Path:
-        return self.directory / "rootfs"
-
-    def message(self, name: str) -> str:
-        """The message of the error of one app."""
-        found = re.search(rf"^fatal: \[{name}\]: FAILED! => ({{.*}})$", self.output, re.MULTILINE)
-        assert found, self.output
-        return str(json.loads(found[1])["msg"])
-
-
-def write(directory: Path, files: Mapping[str, str]) -> None:
-    for name, text in files.items():
-        path = directory / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+    def tree(self) -> Path:
+        return self.rootfs("team")
 
 
 @pytest.fixture(scope="module")
 def built(commands: Commands, tmp_path_factory: pytest.TempPathFactory) -> Built:
     """The examples, an app of a team's roles, and those that fail: one run of the playbook."""
     directory = tmp_path_factory.mktemp("roles")
+    (directory / "rootfs").mkdir()
     write(directory / "team", TEAM)
     apps: dict[str, dict[str, Any]] = {
         "team": {
@@ -174,7 +160,7 @@ def built(commands: Commands, tmp_path_factory: pytest.TempPathFactory) -> Built
             "rootfs_command": ["/usr/bin/jq", "--version"],
             "rootfs_image_name": "test-team",
             "rootfs_format": ["dir"],
-            "rootfs_output": str(directory / "rootfs"),
+            "rootfs_output": str(directory / "rootfs" / "team"),
             "team_word": "ready",
         }
     }
@@ -187,7 +173,7 @@ def built(commands: Commands, tmp_path_factory: pytest.TempPathFactory) -> Built
             "rootfs_command": ["/usr/bin/tini"],
             "rootfs_image_name": f"test-{name}",
             "rootfs_format": ["dir"],
-            "rootfs_output": str(directory / f"rootfs-{name}"),
+            "rootfs_output": str(directory / "rootfs" / name),
         }
     for name, (tasks, options) in FAILING.items():
         files = {"roles/role/tasks/main.yml": tasks, "roles/role/handlers/main.yml": HANDLER}
@@ -330,7 +316,7 @@ def test_postgresql_makes_its_cluster_in_the_clean_rootfs(docker: Docker) -> Non
 def test_what_a_role_makes_keeps_its_owner_and_mode(built: Built) -> None:
     found = {
         path.name: (f"{path.stat().st_mode & 0o7777:04o}", path.stat().st_uid, path.stat().st_gid)
-        for path in (built.rootfs / "srv/team").iterdir()
+        for path in (built.tree / "srv/team").iterdir()
     }
     assert found == {
         "notes.txt": ("0644", 0, 0),
@@ -339,32 +325,32 @@ def test_what_a_role_makes_keeps_its_owner_and_mode(built: Built) -> None:
         "team.conf": ("0600", 3000, 0),
         "whoami": ("0640", 3000, 3000),
     }
-    assert (built.rootfs / "srv/team/notes.txt").read_text() == "grüße\n"
-    assert (built.rootfs / "srv/team/whoami").read_text() == "team\n"
+    assert (built.tree / "srv/team/notes.txt").read_text() == "grüße\n"
+    assert (built.tree / "srv/team/whoami").read_text() == "team\n"
 
 
 def test_a_role_finds_facts_and_a_systemd_that_starts_nothing(built: Built) -> None:
-    assert (built.rootfs / "srv/team/team.conf").read_text() == "ready on trixie, systemd\n"
-    link = built.rootfs / "etc/systemd/system/multi-user.target.wants/team.service"
+    assert (built.tree / "srv/team/team.conf").read_text() == "ready on trixie, systemd\n"
+    link = built.tree / "etc/systemd/system/multi-user.target.wants/team.service"
     assert link.is_symlink()
     assert "no service is started at a build, as roles asked: team.service" in built.output
-    assert not [path for path in built.rootfs.rglob("systemctl*") if path.is_file()]
+    assert not [path for path in built.tree.rglob("systemctl*") if path.is_file()]
 
 
 @pytest.mark.parametrize("app", ["neighbour", "twin"])
 def test_apps_whose_roles_have_one_name_are_made_as_each_alone(built: Built, app: str) -> None:
-    place = built.directory / f"rootfs-{app}" / "srv/neighbour"
+    place = built.rootfs(app) / "srv/neighbour"
     assert {path.name: path.read_text() for path in place.iterdir()} == {
         "name": "TEAM systemd\n",
         "reloaded": "elsewhere",
         "signed": "signed",
     }
-    assert (built.rootfs / "srv/team/reloaded").read_text() == "reloaded"
+    assert (built.tree / "srv/team/reloaded").read_text() == "reloaded"
 
 
 def test_the_accounts_of_what_is_shipped_are_there_and_no_others(built: Built) -> None:
     def names(file: str) -> list[str]:
-        return [line.split(":")[0] for line in (built.rootfs / "etc" / file).read_text().split()]
+        return [line.split(":")[0] for line in (built.tree / "etc" / file).read_text().split()]
 
     assert names("passwd") == ["root", "team", "app"]
     assert names("group") == ["root", "mail", "team", "app"]
@@ -373,7 +359,7 @@ def test_the_accounts_of_what_is_shipped_are_there_and_no_others(built: Built) -
 def test_only_what_outputs_name_is_shipped(built: Built, docker: Docker) -> None:
     """The role that it depends on installed git as well."""
     assert docker("run", "--rm", "test-team:latest").startswith("jq-")
-    assert {path.name for path in (built.rootfs / "usr/bin").iterdir()} == {"jq", "tini"}
+    assert {path.name for path in (built.tree / "usr/bin").iterdir()} == {"jq", "tini"}
 
 
 def test_a_variable_that_a_role_names_makes_it_run_again(built: Built, commands: Commands) -> None:
