@@ -21,12 +21,13 @@ build: .venv/ready
 	@rootfs-ansible build "$(APP)"
 
 test: lint
-	@tools/packages curl=curl gcc=gcc,libc6-dev skopeo=skopeo umoci=umoci
+	@tools/packages curl=curl diffoscope=diffoscope-minimal faketime=faketime \
+		gcc=gcc,libc6-dev skopeo=skopeo umoci=umoci
 	@ansible-playbook playbooks/engine.yml
 	@rm -rf .cache/molecule
 	@eval "$$($(ENGINE) env)" && \
-		MOLECULE_EPHEMERAL_DIRECTORY="$(CURDIR)/.cache/molecule" molecule test --all
-	@eval "$$($(ENGINE) env)" && pytest
+		MOLECULE_EPHEMERAL_DIRECTORY="$(CURDIR)/.cache/molecule" \
+		tools/together pytest "molecule test --all"
 
 lint: .venv/ready-test
 	ruff check

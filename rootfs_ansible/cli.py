@@ -7,6 +7,7 @@ import json
 import os
 import shlex
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -48,7 +49,7 @@ def _build(options: argparse.Namespace) -> int:
     if options.format:
         extra["rootfs_format"] = [options.format]
         extra["rootfs_output"] = str(Path(options.output).absolute())
-    arguments = [f"--extra-vars={shlex.quote(value)}" for value in options.extra_vars]
+    arguments = _extra_vars(options.extra_vars)
     if options.check:
         arguments.append("--check")
     results = playbook.run(
@@ -68,6 +69,50 @@ def _build(options: argparse.Namespace) -> int:
     result = next(iter(results.values()))
     print(json.dumps(result.image, indent=2) if options.json else result.summary)
     return 0
+
+
+def _reproduce(options: argparse.Namespace) -> int:
+    from rootfs_ansible.pack.difference import difference
+
+    first = _built(options, "first", {})
+    # Beside the usual store, where there is room for images.
+    beside = Path(_default_store()).expanduser().parent
+    beside.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="reproduce-", dir=beside) as empty:
+        again = _built(
+            options,
+            "again",
+            {"rootfs_store": empty, "rootfs_load": False, "rootfs_format": []},
+        )
+    found = difference(first, again)
+    print(found.to_text() if found else "the same, bit for bit")
+    return int(bool(found))
+
+
+def _built(options: argparse.Namespace, which: str, extra: dict[str, Any]) -> Fragment:
+    """Build the app of a directory and return its manifest; ``extra`` goes over all variables."""
+    from rootfs_ansible.drive import playbook
+
+    def progress(play: str) -> None:
+        print(f"[{which}] {play}", file=sys.stderr, flush=True)
+
+    results = playbook.run(
+        {"app": str(Path(options.directory).absolute())},
+        inventory=options.inventory,
+        # Of several values of a variable the last one counts.
+        arguments=_extra_vars([*options.extra_vars, json.dumps(extra)]),
+        progress=progress,
+        warn=_warn,
+    )
+    if not results:
+        raise BuildError("the playbook built no image", hint="run `rootfs-ansible build` first")
+    image = next(iter(results.values())).image
+    return _manifest(image["manifest"], image["layout"])
+
+
+def _extra_vars(values: Sequence[str]) -> list[str]:
+    """Return the words that give ansible-playbook the variables that a user gave."""
+    return [f"--extra-vars={shlex.quote(value)}" for value in values]
 
 
 def _why(options: argparse.Namespace) -> int:
@@ -130,27 +175,25 @@ def _parser() -> argparse.ArgumentParser:
         description="Build the app of a directory, as ansible-playbook rootfs.builder.build does.",
     )
     build.set_defaults(command=_build, failed=1, parser=build)
-    build.add_argument("directory", metavar="DIR", help="the directory that holds the app")
+    _add_app(build)
     build.add_argument("--json", action="store_true", help="print the result as one JSON object")
     build.add_argument(
         "--format", choices=FORMATS, help="also write the rootfs: OCI archive, tar or directory"
     )
     build.add_argument("--output", metavar="PATH", help="where --format writes it")
     build.add_argument(
-        "-i", "--inventory", default="", help="an inventory, as for ansible-playbook"
-    )
-    build.add_argument(
-        "-e",
-        "--extra-vars",
-        action="append",
-        default=[],
-        metavar="VARS",
-        help="set variables, as for ansible-playbook",
-    )
-    build.add_argument(
         "--check", action="store_true", help="say what would be done, and do nothing"
     )
     build.add_argument("-v", "--verbose", action="store_true", help="show what Ansible prints")
+    reproduce = commands.add_parser(
+        "reproduce",
+        help="build an app twice, and say what differs",
+        description="Build the app of a directory, then once more in an empty store, and name what"
+        " its build gave otherwise: times, random names, orders. Nothing of the second build is"
+        " delivered. Ends with 1 where the images differ, and with 2 where one was not built.",
+    )
+    reproduce.set_defaults(command=_reproduce, failed=2)
+    _add_app(reproduce)
     why = commands.add_parser(
         "why",
         help="say why a path or a package is in an image",
@@ -176,6 +219,21 @@ def _parser() -> argparse.ArgumentParser:
             "--store", metavar="DIR", default=_default_store(), help="the store (rootfs_store)"
         )
     return parser
+
+
+def _add_app(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("directory", metavar="DIR", help="the directory that holds the app")
+    parser.add_argument(
+        "-i", "--inventory", default="", help="an inventory, as for ansible-playbook"
+    )
+    parser.add_argument(
+        "-e",
+        "--extra-vars",
+        action="append",
+        default=[],
+        metavar="VARS",
+        help="set variables, as for ansible-playbook",
+    )
 
 
 def _add_image(parser: argparse.ArgumentParser, name: str) -> None:

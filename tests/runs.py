@@ -48,3 +48,12 @@ def write(directory: Path, files: Mapping[str, str]) -> None:
         path = directory / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
+
+
+def digest_in(store: Path, image: str) -> str:
+    """Return the digest of an image in a store."""
+    index = json.loads((store / "index.json").read_text())
+    for item in index["manifests"]:
+        if item["annotations"]["org.opencontainers.image.ref.name"] == image:
+            return str(item["digest"])
+    raise AssertionError(f"{image} is not in {store}")

@@ -25,16 +25,17 @@ class ActionModule(RootfsAction):
         """Return how the engine is reached, also as the fact ``rootfs_docker_host``."""
         _, args = self.validate_argument_spec(SPEC)
         directory = Path(args["directory"] or daemon.default_directory())
-        own = daemon.Daemon(directory)
         if args["state"] == "stopped":
+            own = daemon.Daemon(directory)
             if self._task.check_mode:
                 return {"changed": bool(own.pid())}
             return {"changed": own.stop()}
         docker_host = daemon.find(directory)
         changed = args["state"] == "started" and not docker_host
-        if changed and not self._task.check_mode:
-            own.start(args["storage_driver"])
         if changed:
+            own = daemon.Daemon(directory)
+            if not self._task.check_mode:
+                own.start(args["storage_driver"])
             docker_host = own.docker_host
         named = os.environ.get("DOCKER_HOST")
         result: dict[str, Any] = {

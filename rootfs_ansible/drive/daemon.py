@@ -239,9 +239,12 @@ def find(directory: Path) -> str:
 
     It is the one of DOCKER_HOST, else of the default socket, else the private one.
     """
-    own = Daemon(directory).docker_host
     named = os.environ.get("DOCKER_HOST") or DEFAULT_HOST
-    return next((host for host in dict.fromkeys((named, own)) if answers(host)), "")
+    if answers(named):
+        return named
+    # Only now does it matter whether a private one can be there.
+    own = Daemon(directory).docker_host
+    return own if own != named and answers(own) else ""
 
 
 def reach(directory: Path) -> str:

@@ -33,6 +33,9 @@ DEFAULT_HOST = "unix:///var/run/docker.sock"
 # A tmpfs in every container of ours: what is written there reaches neither a layer nor an image.
 RUN_DIRECTORY = "/run/rootfs"
 
+HOSTNAME = "rootfs"
+"""The host name of every container of ours: what a build or a role writes of it is the same."""
+
 LABEL_RUN = "rootfs.builder.run"
 LABEL_OWNER = "rootfs.builder.owner"
 LABEL_APP = "rootfs.builder.app"
@@ -245,9 +248,9 @@ class Engine:
     ) -> Container:
         """Start a container that waits until it is removed, and return it.
 
-        It runs as root with a small init that reaps what is left behind, and with a tmpfs at
-        ``RUN_DIRECTORY``. ``network`` is the name of one, ``host``, ``none``, or empty for the
-        engine's default.
+        It runs as root with a small init that reaps what is left behind, with a tmpfs at
+        ``RUN_DIRECTORY``, as the host ``HOSTNAME``. ``network`` is the name of one, ``host``,
+        ``none``, or empty for the engine's default.
         """
         with self._calling(f"container {name} was started from image {image}"):
             configuration = self._api.create_host_config(
@@ -260,6 +263,9 @@ class Engine:
                 entrypoint=["sleep", "infinity"],
                 command=[],
                 name=name,
+                # An engine's own is random, and roles write it into files that are shipped. That
+                # of the host cannot be another.
+                hostname=None if network == "host" else HOSTNAME,
                 user="0:0",
                 working_dir="/",
                 environment=dict(environment or {}),

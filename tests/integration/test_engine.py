@@ -91,6 +91,10 @@ def test_a_container_waits_and_its_orphans_are_reaped(engine: Engine, started: s
     assert found is not None and found.running
 
 
+def test_every_container_has_the_same_name_of_a_host(engine: Engine, started: str) -> None:
+    assert output(engine, started, "hostname; getent hosts rootfs | wc -l") == "rootfs\n1\n"
+
+
 def test_a_command_that_fails_is_told_with_its_output(engine: Engine, started: str) -> None:
     completed = engine.execute(started, ["sh", "-c", "echo one; echo two >&2; exit 3"])
     assert (completed.code, sorted(completed.output.split())) == (3, ["one", "two"])

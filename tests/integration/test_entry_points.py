@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import CHECKOUT, Commands
+from conftest import Commands
+from runs import digest_in
 
 pytestmark = pytest.mark.engine
 
@@ -26,14 +25,6 @@ def hello(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (directory / "package.json").write_text(json.dumps(HELLO))
     (directory / "hello.js").write_text(HELLO_JS)
     return directory
-
-
-def digest_in(store: Path, image: str) -> str:
-    index = json.loads((store / "index.json").read_text())
-    for item in index["manifests"]:
-        if item["annotations"]["org.opencontainers.image.ref.name"] == image:
-            return str(item["digest"])
-    raise AssertionError(f"{image} is not in {store}")
 
 
 def test_both_entry_points_give_the_same_digest(
@@ -147,49 +138,3 @@ def test_an_inventory_of_two_apps_shares_the_runtime(
             text=True,
         )
         assert "TEAM=shop" in json.loads(inspected)[0]["Config"]["Env"]
-
-
-def test_another_checkout_at_another_time_gives_the_same_digest(
-    commands: Commands, built_example: dict[str, Any], tmp_path: Path
-) -> None:
-    """Everything anew, the root image included: other path, user settings, umask, zone, locale."""
-    clone = tmp_path / "another place" / "clone"
-    shutil.copytree(
-        CHECKOUT,
-        clone,
-        symlinks=True,
-        ignore=shutil.ignore_patterns(".git", ".venv", ".*_cache", "__pycache__", "*.egg-info"),
-    )
-    collection = tmp_path / "collections" / "ansible_collections" / "rootfs" / "builder"
-    collection.parent.mkdir(parents=True)
-    collection.symlink_to(clone)
-    store = tmp_path / "store"
-    script = 'umask 077 && exec ansible-playbook playbooks/build.yml "$@"'
-    ended = subprocess.run(
-        ["sh", "-c", script, "sh", "--limit", "node-web", "-e", f"rootfs_store={store}",
-         "-e", f"root_image_serial={uuid.uuid4().hex}"],
-        cwd=clone,
-        env=commands.environment(
-            {
-                "ANSIBLE_COLLECTIONS_PATH": str(tmp_path / "collections"),
-                "PYTHONPATH": str(clone),
-                "TZ": "Pacific/Auckland",
-                "LC_ALL": "C.UTF-8",
-            }
-        ),
-        capture_output=True,
-        text=True,
-        timeout=1800,
-    )  # fmt: skip
-    assert ended.returncode == 0, ended.stdout
-    assert "TASK [rootfs.builder.root_image : " in ended.stdout
-    digest, expected = digest_in(store, "node-web:latest"), built_example["digest"]
-    if digest != expected:
-        # The example's root image may be older than the distribution's last update.
-        serial, other = (
-            f"root_image_serial={uuid.uuid4().hex}",
-            f"rootfs_store={tmp_path / 'other'}",
-        )
-        words = ("-e", serial, "-e", other)
-        expected = commands.build(CHECKOUT / "examples" / "node-web", *words)["digest"]
-    assert digest == expected

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from rootfs_ansible.drive import daemon
 from rootfs_ansible.drive.daemon import Daemon
 from rootfs_ansible.errors import InputError
 
@@ -206,3 +207,15 @@ def test_a_directory_too_deep_for_a_socket_is_refused() -> None:
         Daemon(Path("/" + "d" * 69))
     with pytest.raises(InputError, match="not an absolute path"):
         Daemon(Path("relative"))
+
+
+def test_where_an_engine_answers_a_private_one_may_be_too_deep(
+    docker_host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The home of a user of a CI runner is often a long path."""
+    deep = Path("/" + "d" * 69)
+    monkeypatch.setenv("DOCKER_HOST", docker_host)
+    assert daemon.find(deep) == docker_host
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere.sock")
+    with pytest.raises(InputError, match="set engine_directory to a shorter path"):
+        daemon.find(deep)
