@@ -154,12 +154,10 @@ class Edge:
     @staticmethod
     def from_json(data: Document) -> Edge:
         """Return the edge that ``to_json`` wrote; ``InputError`` where it is not one."""
-        kind = data.text("kind")
-        if kind not in set(EdgeKind):
-            raise InputError(f"no such kind of edge: {kind!r}")
-        return Edge(
-            data.text("source"), data.text("target"), EdgeKind(kind), data.text("detail", "")
-        )
+        kind = _EDGE_KINDS.get(data.text("kind"))
+        if kind is None:
+            raise InputError(f"no such kind of edge: {data.text('kind')!r}")
+        return Edge(data.text("source"), data.text("target"), kind, data.text("detail", ""))
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -379,10 +377,15 @@ def edge_order(edge: Edge) -> tuple[str, str, str, str]:
     return edge.source, edge.target, edge.kind, edge.detail
 
 
+_KINDS = {str(kind): kind for kind in Kind}
+_EDGE_KINDS = {str(kind): kind for kind in EdgeKind}
+
+
 def _kind(text: str) -> Kind:
-    if text not in set(Kind):
+    kind = _KINDS.get(text)
+    if kind is None:
         raise InputError(f"no such kind of entry: {text!r}")
-    return Kind(text)
+    return kind
 
 
 def _mode(text: str) -> int:
