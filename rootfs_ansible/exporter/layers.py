@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from rootfs_ansible.exporter.closure import Closure, Reached
+from rootfs_ansible.exporter.pathmap import PathMap
 from rootfs_ansible.exporter.root import Root
 from rootfs_ansible.exporter.status import Status, status
 from rootfs_ansible.model.manifest import Edge, EdgeKind, Kind
@@ -25,13 +26,11 @@ def partition(
     """
     order = {layer: at for at, layer in enumerate(layers)}
     entries = found.entries
-    above: dict[ImagePath, Reached] = {}
+    above: PathMap[Reached] = PathMap()
     explained = {edge.target for edge in found.edges}
-    empty: list[ImagePath] = []
     done = ("", -1)
     for path, reached in entries.pairs():
         if not _is_kept(reached):
-            empty.append(path)
             continue
         # What lies beside the last one has the same parents, which are where they belong.
         beside = (path.text.rpartition("/")[0], order[reached.layer])
@@ -48,7 +47,8 @@ def partition(
                 break
             seen = root.lstat(parent) if declared is None else None
             if declared is not None:
-                above[parent] = replace(declared, layer=reached.layer)
+                is_there = declared.layer == reached.layer
+                above[parent] = declared if is_there else replace(declared, layer=reached.layer)
             else:
                 place = status(seen) if seen else _MADE
                 above[parent] = Reached(place, reached.layer, made=seen is None)
@@ -56,10 +56,11 @@ def partition(
                 explained.add(parent.text)
                 found.edges.add(Edge(child.text, parent.text, EdgeKind.PARENT))
             child = parent
-    left = [path for path in empty if path not in above]
+    left = [path for path, at in entries.pairs() if not _is_kept(at) and path not in above]
     for path in left:
         del entries[path]
-    entries.update(above)
+    for path, reached in above.pairs():
+        entries[path] = reached
     texts = {path.text for path in left}
     found.edges -= {edge for edge in found.edges if edge.target in texts}
     for path in left:
