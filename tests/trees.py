@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import struct
@@ -14,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from rootfs_ansible.exporter import export
+from rootfs_ansible.exporter import FRAGMENT, export
 from rootfs_ansible.model.manifest import Fragment
 from rootfs_ansible.model.path import ImagePath
 from rootfs_ansible.model.request import (
@@ -307,7 +308,8 @@ def exported(
     # What crosses the connection is JSON: every test goes through it.
     request = ExportRequest.from_json(request.to_json())
     directory = into or root.with_name(f"{root.name}.export")
-    fragment = export(root, request, directory)
+    export(root, request, directory)
+    fragment = Fragment.from_json(json.loads((directory / FRAGMENT).read_bytes()))
     return Exported(fragment, directory)
 
 

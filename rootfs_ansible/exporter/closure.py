@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import heapq
 import posixpath
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import chain
 
 from rootfs_ansible.errors import InputError
 from rootfs_ansible.exporter import globs, ldcache, scripts
@@ -22,11 +24,12 @@ from rootfs_ansible.exporter.mounts import is_mounted, is_runtime_mount
 from rootfs_ansible.exporter.nodes import Node, Requester
 from rootfs_ansible.exporter.opened import OpenedNames
 from rootfs_ansible.exporter.outputs import Claim, Claims
+from rootfs_ansible.exporter.pathmap import PathMap
 from rootfs_ansible.exporter.root import Resolution, Root
 from rootfs_ansible.exporter.status import Status, status
-from rootfs_ansible.model.manifest import Edge, EdgeKind, Kind, Need, Omission
+from rootfs_ansible.model.manifest import Edge, EdgeKind, Kind, Need, Omission, edge_order
 from rootfs_ansible.model.path import ImagePath
-from rootfs_ansible.model.request import Companion, ExportRequest, Scope
+from rootfs_ansible.model.request import Companion, ExportRequest, Foreign, Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +48,31 @@ class Reached:
 class Closure:
     """What is shipped from a tree, why, what it needs from elsewhere, and what is left out.
 
+    ``edges`` are all but those of ``declared``, the claims that are edges by themselves.
     ``missing`` are the findings that make the export fail: one line each.
     """
 
-    entries: dict[ImagePath, Reached] = field(default_factory=dict)
+    entries: PathMap[Reached] = field(default_factory=PathMap)
+    declared: PathMap[Claim] = field(default_factory=PathMap)
     edges: set[Edge] = field(default_factory=set)
     needs: dict[ImagePath, Need] = field(default_factory=dict)
     omitted: set[Omission] = field(default_factory=set)
     missing: list[str] = field(default_factory=list)
+
+    def all_edges(self) -> Iterator[Edge]:
+        """Yield ``edges`` and those of ``declared``, sorted, each as it is asked for."""
+        last = None
+        others = sorted(self.edges, key=edge_order)
+        for edge in heapq.merge(others, self._declarations(), key=edge_order):
+            if edge != last:
+                yield edge
+            last = edge
+
+    def _declarations(self) -> Iterator[Edge]:
+        for source in sorted({claim.output.by for claim in self.declared.unordered()}):
+            for text, claim in self.declared.by_text():
+                if claim.output.by == source != text:
+                    yield Edge(source, text, EdgeKind.DECLARED, _declaration(claim))
 
 
 def closure(
@@ -78,6 +98,8 @@ class _Closing:
         self._build = request.scope is Scope.BUILD
         self._follows = request.scope is not Scope.OUTPUTS
         self._found = Closure()
+        self._restored: set[ImagePath] = set()
+        self._shared: dict[tuple[Status, str, bool], Reached] = {}
         self._queue: deque[Node] = deque()
         self._objects: deque[Node] = deque()
         self._loaded: set[ImagePath] = set()
@@ -94,17 +116,16 @@ class _Closing:
 
     def run(self) -> Closure:
         self._omit_foreign()
-        by_layer: dict[str, list[ImagePath]] = {layer: [] for layer in self._request.layers}
-        for path, claim in self._claims.claimed.items():
-            by_layer[claim.output.layer].append(path)
-        if self._request.seeds and self._request.seed_layer not in by_layer:
+        if self._request.seeds and self._request.seed_layer not in self._request.layers:
             raise InputError(
                 f"the seeds go to layer {self._request.seed_layer!r}, which is none of"
                 f" {', '.join(self._request.layers)}"
             )
-        for layer, paths in by_layer.items():
-            for path in sorted(paths, key=lambda path: path.order):
-                self._declare(path, self._claims.claimed[path])
+        for layer in self._request.layers:
+            for path, claim in self._claims.claimed.pairs():
+                # What comes back meanwhile is no declaration.
+                if claim.output.layer == layer and path not in self._restored:
+                    self._declare(path, claim)
             for path, claim in sorted(self._claims.passed.items()):
                 if claim.output.layer == layer:
                     by = Requester(claim.output.by, layer)
@@ -120,6 +141,9 @@ class _Closing:
         self._found.edges.update(self._findings.settle(self._found.entries))
         self._found.missing += self._findings.lines
         self._report_dropped()
+        self._found.declared = self._claims.claimed
+        for path in self._restored:
+            del self._found.declared[path]
         return self._found
 
     # Declared paths
@@ -132,10 +156,33 @@ class _Closing:
 
     def _declare(self, path: ImagePath, claim: Claim) -> None:
         by = Requester(claim.output.by, claim.output.layer, strict=claim.exact)
-        self._edge(by.source, path, EdgeKind.DECLARED, _declaration(claim))
         if path not in self._provided and path not in self._found.entries:
-            self._enter(Node(path, claim.status, by, tree=True), claim)
+            self._found.entries[path] = self._reached(claim)
+            if self._says(path, claim):
+                self._queue.append(Node(path, claim.status, by, tree=True))
         self._touch(path, by)
+
+    def _reached(self, claim: Claim) -> Reached:
+        """Return ``claim`` as reached; those that are the same are one."""
+        layer, status = claim.output.layer, claim.status
+        if claim.made:
+            return Reached(status, layer, claim.kept, made=True, content=claim.content)
+        key = status, layer, claim.kept
+        if (known := self._shared.get(key)) is None:
+            known = self._shared[key] = Reached(status, layer, claim.kept)
+        return known
+
+    def _says(self, path: ImagePath, claim: Claim) -> bool:
+        """Say whether what ``claim`` claims has edges of its own: most files of a tree have none,
+        and need not wait in a queue to find out."""
+        if not self._follows or claim.made or claim.status.kind is Kind.DIRECTORY:
+            return False
+        if claim.status.kind is Kind.SYMLINK:
+            return True
+        # Where foreign binaries are omitted, every file was looked at already.
+        if claim.output.foreign is Foreign.KEEP:
+            self._heads.look(path, claim.status)
+        return self._heads.says(path)
 
     def _seed(self, need: Need) -> None:
         by = Requester(need.source, self._request.seed_layer)
@@ -231,7 +278,7 @@ class _Closing:
     @cached_property
     def _above_claims(self) -> frozenset[ImagePath]:
         """Every directory that an output claims something in."""
-        held = {path.parent for path in (*self._claims.claimed, *self._claims.dropped)}
+        held = {path.parent for path in chain(self._claims.claimed, self._claims.dropped)}
         return frozenset(above for path in held for above in (*path.parents(), path))
 
     def _below(self, directory: ImagePath) -> Iterator[ImagePath]:
@@ -389,6 +436,7 @@ class _Closing:
             return
         if (drop := self._claims.dropped.pop(path, None)) is not None:
             self._claims.claimed[path] = drop.claim
+            self._restored.add(path)
             self._edge(by.source, path, kind, detail)
             by = by._replace(layer=drop.claim.output.layer)
             self._enter(Node(path, drop.claim.status, by, tree))
@@ -421,14 +469,8 @@ class _Closing:
         self._edge(by.source, path, kind, detail)
         self._enter(Node(path, found, by, tree))
 
-    def _enter(self, node: Node, claim: Claim | None = None) -> None:
-        self._found.entries[node.path] = Reached(
-            node.status,
-            node.by.layer,
-            kept=claim is None or claim.kept,
-            made=claim is not None and claim.made,
-            content=claim.content if claim else b"",
-        )
+    def _enter(self, node: Node) -> None:
+        self._found.entries[node.path] = Reached(node.status, node.by.layer, kept=True)
         self._queue.append(node)
 
     def _keep(self, path: ImagePath, claim: Claim) -> None:
@@ -469,8 +511,8 @@ class _Closing:
         """Fire the companion rules of ``path``."""
         if not self._follows or (path in self._touched and not by.shipped):
             return
-        self._touched.add(path)
         for rule in self._companions.fired_by(path):
+            self._touched.add(path)
             self._fire(rule, path, by._replace(source=path.text, strict=False))
 
     def _fire(self, rule: Companion, trigger: ImagePath, by: Requester) -> None:

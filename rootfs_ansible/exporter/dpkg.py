@@ -104,7 +104,9 @@ class PackageDatabase:
         a file that the script of a package makes to that package.
         """
         owner = self._owner(path)
-        if owner is None and (target := self._kept_link(path)) is not None:
+        if owner is not None or not self._packages:
+            return owner
+        if (target := self._kept_link(path)) is not None:
             owner = self._owner(target)
         if owner is None and _ANY_MADE.fullmatch(path.text):
             makers = (name for glob, name in _MADE.items() if globs.matches(glob, path.text))

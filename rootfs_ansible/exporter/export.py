@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
 from rootfs_ansible.errors import ClosureError
-from rootfs_ansible.exporter.closure import Reached, closure
+from rootfs_ansible.exporter.closure import Closure, Reached, closure
 from rootfs_ansible.exporter.dpkg import PackageDatabase
 from rootfs_ansible.exporter.layers import partition
 from rootfs_ansible.exporter.outputs import claims
+from rootfs_ansible.exporter.pathmap import PathMap
 from rootfs_ansible.exporter.records import add_records
 from rootfs_ansible.exporter.root import Root
-from rootfs_ansible.exporter.tar import LayerTar, unwritable
-from rootfs_ansible.model.manifest import Entry, Fragment, Kind, Layer, Omission
+from rootfs_ansible.exporter.spool import Spool
+from rootfs_ansible.exporter.status import Status
+from rootfs_ansible.exporter.tar import LayerTar, changed, unwritable
+from rootfs_ansible.model.manifest import BATCH, Entry, Fragment, Kind, Layer, Omission, texts
 from rootfs_ansible.model.path import ImagePath
 from rootfs_ansible.model.request import ExportRequest, Scope
 
@@ -25,10 +30,16 @@ _SETID = 0o6000
 _WORLD_WRITABLE = 0o002
 _STICKY = 0o1000
 
+Item = tuple[ImagePath, Reached]
 
-def export(root: Path, request: ExportRequest, output: Path) -> Fragment:
+# What is larger is read piece by piece.
+_SMALL = 1 << 18
+_BUFFER = 1 << 18
+
+
+def export(root: Path, request: ExportRequest, output: Path) -> None:
     """Write the layers that ``request`` asks for of the tree ``root``, as ``LAYER.tar``, and
-    ``fragment.json`` into the directory ``output``; return the fragment.
+    ``fragment.json`` into the directory ``output``.
 
     ``ClosureError`` lists everything that is declared or needed and not there; ``InputError``
     says what is wrong with the request. Nothing is written then. What fails later (a file that
@@ -52,41 +63,57 @@ def export(root: Path, request: ExportRequest, output: Path) -> Fragment:
             hint="build or install what is missing, or stop declaring what needs it",
         )
     shipped = () if request.scope is Scope.OUTPUTS else add_records(tree, packages, found, request)
-    split = partition(tree, found, request.layers, frozenset(request.provided))
+    partition(tree, found, request.layers, frozenset(request.provided))
     _make(output)
-    writing = _Writing(tree, packages, request, output)
-    layers = tuple(writing.layer(name, paths) for name, paths in split.items())
-    fragment = Fragment(
-        layers=layers,
-        entries=tuple(writing.entries),
-        edges=tuple(found.edges),
-        packages=shipped,
-        needs=tuple(found.needs.values()),
-        omitted=tuple(found.omitted | writing.omitted),
-    )
-    _write(output / FRAGMENT, fragment)
-    return fragment
+    with ExitStack() as stack:
+        lines = {name: stack.enter_context(Spool(output, name)) for name in request.layers}
+        writing = _Writing(tree, packages, request.epoch, found)
+        layers = tuple(writing.layer(name, output, lines[name]) for name in lines)
+        fragment = Fragment(
+            layers=layers,
+            packages=shipped,
+            needs=tuple(found.needs.values()),
+            omitted=tuple(found.omitted | writing.omitted),
+        )
+        entries = (lines[layer].take() for layer in writing.order)
+        _write(output / FRAGMENT, fragment.to_text(entries, found.all_edges()))
+
+
+def _runs(entries: PathMap[Reached]) -> Iterator[tuple[str, list[Item]]]:
+    """Yield ``entries`` in their order as runs of one layer each, none of them long."""
+    run: list[Item] = []
+    layer = ""
+    for item in entries.pairs():
+        at = item[1].layer
+        if run and (at != layer or len(run) == BATCH):
+            yield layer, run
+            run = []
+        layer = at
+        run.append(item)
+    if run:
+        yield layer, run
 
 
 class _Writing:
-    """The layers of an export being written."""
+    """The layers of an export being written; ``order`` is whose entries come next, run by run."""
 
-    def __init__(
-        self, root: Root, packages: PackageDatabase, request: ExportRequest, output: Path
-    ) -> None:
+    def __init__(self, root: Root, packages: PackageDatabase, epoch: int, found: Closure) -> None:
         self._root = root
         self._packages = packages
-        self._epoch = request.epoch
-        self._output = output
-        self.entries: list[Entry] = []
+        self._epoch = epoch
+        self._found = found
         self.omitted: set[Omission] = set()
+        self.order: list[str] = []
 
-    def layer(self, name: str, paths: Mapping[ImagePath, Reached]) -> Layer:
-        path = self._output / f"{name}.tar"
+    def layer(self, name: str, output: Path, lines: Spool) -> Layer:
+        """Write the layer ``name``, and its entries to ``lines``."""
         first: dict[tuple[int, int], Entry] = {}
-        with LayerTar(path, self._epoch) as tar:
-            for at, reached in paths.items():
-                self.entries.append(self._written(tar, at, reached, first))
+        with LayerTar(output / f"{name}.tar", self._epoch) as tar:
+            self.order = []
+            for layer, run in _runs(self._found.entries):
+                self.order.append(layer)
+                if layer == name:
+                    lines.add(texts(self._written(tar, *item, first) for item in run))
             digest, size = tar.finish()
         return Layer(name, f"sha256:{digest}", size)
 
@@ -114,39 +141,56 @@ class _Writing:
             return entry
         handle = self._root.descriptor(path)
         try:
-            entry = self._entry(path, reached, self._root.xattrs(path, handle))
-            entry = tar.add_file(entry, handle)
+            entry = self._file(tar, path, reached, handle)
         finally:
             os.close(handle)
         if inode is not None:
             first[inode] = entry
         return entry
 
+    def _file(self, tar: LayerTar, path: ImagePath, reached: Reached, handle: int) -> Entry:
+        xattrs = self._root.xattrs(path, handle)
+        size = reached.status.size
+        if size <= _SMALL:
+            # One byte more than there should be tells the end without another read.
+            content = self._root.read(path, handle, size + 1)
+            if len(content) == size:
+                digest = hashlib.sha256(content).hexdigest()
+                entry = self._entry(path, reached, xattrs, digest)
+                tar.add_content(entry, content)
+                return entry
+            raise changed(path)
+        return tar.add_file(self._entry(path, reached, xattrs), handle)
+
     def _entry(
-        self, path: ImagePath, reached: Reached, xattrs: tuple[tuple[str, str], ...] = ()
+        self,
+        path: ImagePath,
+        reached: Reached,
+        xattrs: tuple[tuple[str, str], ...] = (),
+        sha256: str = "",
     ) -> Entry:
         status = reached.status
         owner = None
         if status.kind is not Kind.DIRECTORY and not reached.made:
             owner = self._packages.owner(path)
         return Entry(
-            path=path,
-            kind=status.kind,
-            mode=self._mode(path, reached),
-            uid=status.uid,
-            gid=status.gid,
-            size=status.size,
-            sha256="",
-            layer=reached.layer,
-            package=owner.name if owner else "",
-            link=self._root.readlink(path) if status.kind is Kind.SYMLINK else "",
-            xattrs=xattrs,
+            path,
+            status.kind,
+            self._mode(path, status),
+            status.uid,
+            status.gid,
+            status.size,
+            sha256,
+            reached.layer,
+            owner.name if owner else "",
+            self._root.readlink(path) if status.kind is Kind.SYMLINK else "",
+            None,
+            xattrs,
         )
 
-    def _mode(self, path: ImagePath, reached: Reached) -> int:
+    def _mode(self, path: ImagePath, status: Status) -> int:
         """Return the mode to ship: no setuid or setgid program, nothing that everybody writes
         but a sticky directory."""
-        status = reached.status
         cleared = 0
         if status.kind is Kind.FILE:
             cleared = status.mode & (_SETID | _WORLD_WRITABLE)
@@ -172,12 +216,12 @@ def _make(directory: Path) -> None:
         raise unwritable(directory, error) from error
 
 
-def _write(path: Path, fragment: Fragment) -> None:
-    """Write ``fragment`` aside, then put it in place."""
+def _write(path: Path, texts: Iterable[str]) -> None:
+    """Write ``texts`` aside, then put them in place."""
     aside = path.with_name(f".{path.name}.new")
     try:
-        with aside.open("w", encoding="utf-8", newline="\n") as stream:
-            stream.writelines(fragment.to_text())
+        with aside.open("w", encoding="ascii", newline="\n", buffering=_BUFFER) as stream:
+            stream.writelines(texts)
         aside.replace(path)
     except OSError as error:
         raise unwritable(path, error) from error

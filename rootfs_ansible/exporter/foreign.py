@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from rootfs_ansible.exporter.elf import BinaryFormat, binary_format
 from rootfs_ansible.exporter.heads import Heads
 from rootfs_ansible.exporter.loader import Loader
 from rootfs_ansible.exporter.outputs import Claim
+from rootfs_ansible.exporter.pathmap import PathMap
 from rootfs_ansible.exporter.root import Root
 from rootfs_ansible.model.manifest import Kind
 from rootfs_ansible.model.path import ImagePath
@@ -15,13 +14,13 @@ from rootfs_ansible.model.request import Foreign
 
 
 def foreign(
-    root: Root, loader: Loader, heads: Heads, claimed: Mapping[ImagePath, Claim]
+    root: Root, loader: Loader, heads: Heads, claimed: PathMap[Claim]
 ) -> dict[ImagePath, str]:
     """Return what nothing in the tree can load or run, and the links to it, each with the reason;
     of those paths alone whose output says that such files are omitted."""
     found: dict[ImagePath, str] = {}
     links: list[ImagePath] = []
-    for path, claim in claimed.items():
+    for path, claim in claimed.pairs():
         if claim.output.foreign is not Foreign.OMIT or claim.made:
             continue
         if claim.status.kind is Kind.SYMLINK:

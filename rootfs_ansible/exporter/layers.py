@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 
 from rootfs_ansible.exporter.closure import Closure, Reached
+from rootfs_ansible.exporter.pathmap import PathMap
 from rootfs_ansible.exporter.root import Root
 from rootfs_ansible.exporter.status import Status, status
 from rootfs_ansible.model.manifest import Edge, EdgeKind, Kind
@@ -17,46 +18,54 @@ _MADE = Status(Kind.DIRECTORY, 0o755, 0, 0, 0)
 
 def partition(
     root: Root, found: Closure, layers: Iterable[str], provided: frozenset[ImagePath]
-) -> dict[str, dict[ImagePath, Reached]]:
-    """Return the paths of each layer, sorted, parents included and lowest layer first.
+) -> None:
+    """Give every entry of ``found`` its layer, and its parents entries of their own.
 
     A directory goes to the lowest layer that has something in it. One that only what was left
-    out was in is not shipped. Adds the edges of parents to ``found``.
+    out was in is no entry any more. Adds the edges of parents.
     """
     order = {layer: at for at, layer in enumerate(layers)}
-    kept: dict[ImagePath, Reached] = {}
+    entries = found.entries
+    above: PathMap[Reached] = PathMap()
     explained = {edge.target for edge in found.edges}
-    for path, reached in sorted(found.entries.items(), key=lambda item: item[0].order):
-        if reached.status.kind is Kind.DIRECTORY and not reached.kept:
+    done = ("", -1)
+    for path, reached in entries.pairs():
+        if not _is_kept(reached):
             continue
-        _put(kept, path, reached, order)
+        # What lies beside the last one has the same parents, which are where they belong.
+        beside = (path.text.rpartition("/")[0], order[reached.layer])
+        if beside == done:
+            continue
+        done = beside
         child = path
         while (parent := child.parent).text != "/" and parent not in provided:
-            known = kept.get(parent)
-            if known is not None and order[known.layer] <= order[reached.layer]:
+            placed = above.get(parent)
+            declared = placed or entries.get(parent)
+            if placed is None and declared is not None and _is_kept(declared):
+                placed = declared
+            if placed is not None and order[placed.layer] <= order[reached.layer]:
                 break
-            declared = known or found.entries.get(parent)
             seen = root.lstat(parent) if declared is None else None
             if declared is not None:
-                above = replace(declared, layer=reached.layer)
+                is_there = declared.layer == reached.layer
+                above[parent] = declared if is_there else replace(declared, layer=reached.layer)
             else:
-                above = Reached(status(seen) if seen else _MADE, reached.layer, made=seen is None)
-            _put(kept, parent, above, order)
-            if parent.text not in explained:
+                place = status(seen) if seen else _MADE
+                above[parent] = Reached(place, reached.layer, made=seen is None)
+            if parent.text not in explained and parent not in found.declared:
                 explained.add(parent.text)
                 found.edges.add(Edge(child.text, parent.text, EdgeKind.PARENT))
             child = parent
-    left = {path.text for path in found.entries if path not in kept}
-    found.edges -= {edge for edge in found.edges if edge.target in left}
-    split: dict[str, dict[ImagePath, Reached]] = {layer: {} for layer in order}
-    for path, reached in sorted(kept.items(), key=lambda item: item[0].order):
-        split[reached.layer][path] = reached
-    return split
+    left = [path for path, at in entries.pairs() if not _is_kept(at) and path not in above]
+    for path in left:
+        del entries[path]
+    for path, reached in above.pairs():
+        entries[path] = reached
+    texts = {path.text for path in left}
+    found.edges -= {edge for edge in found.edges if edge.target in texts}
+    for path in left:
+        found.declared.pop(path, None)
 
 
-def _put(
-    kept: dict[ImagePath, Reached], path: ImagePath, reached: Reached, order: Mapping[str, int]
-) -> None:
-    known = kept.get(path)
-    if known is None or order[reached.layer] < order[known.layer]:
-        kept[path] = reached
+def _is_kept(reached: Reached) -> bool:
+    return reached.kept or reached.status.kind is not Kind.DIRECTORY

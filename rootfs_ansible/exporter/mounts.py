@@ -9,11 +9,14 @@ from rootfs_ansible.model.path import ImagePath
 RUNTIME_MOUNTS = tuple(map(ImagePath, ("/dev", "/proc", "/run", "/sys")))
 
 
+_BELOW = tuple(f"{top}/" for top in RUNTIME_MOUNTS)
+
+
 def is_runtime_mount(path: ImagePath) -> bool:
     """Say whether ``path`` is in what the kernel or the engine mounts when an image runs."""
-    return any(path.is_below(top) for top in RUNTIME_MOUNTS)
+    return is_mounted(path) or path in RUNTIME_MOUNTS
 
 
 def is_mounted(path: ImagePath) -> bool:
     """Say whether ``path`` is what such a mount holds, not the mount itself."""
-    return is_runtime_mount(path) and path not in RUNTIME_MOUNTS
+    return path.text.startswith(_BELOW)

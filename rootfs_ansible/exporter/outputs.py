@@ -12,6 +12,7 @@ from rootfs_ansible.errors import InputError
 from rootfs_ansible.exporter import accounts, globs
 from rootfs_ansible.exporter.dpkg import DOCUMENTATION, Installed, PackageDatabase
 from rootfs_ansible.exporter.mounts import RUNTIME_MOUNTS, is_mounted
+from rootfs_ansible.exporter.pathmap import PathMap
 from rootfs_ansible.exporter.root import Root
 from rootfs_ansible.exporter.status import Status, status
 from rootfs_ansible.model.manifest import Kind
@@ -60,7 +61,7 @@ class Claims:
     and ``special`` are findings: outputs that match nothing, and paths that no image can hold.
     """
 
-    claimed: dict[ImagePath, Claim] = field(default_factory=dict)
+    claimed: PathMap[Claim] = field(default_factory=PathMap)
     dropped: dict[ImagePath, Drop] = field(default_factory=dict)
     passed: dict[ImagePath, Claim] = field(default_factory=dict)
     programs: dict[str, list[ImagePath]] = field(default_factory=dict)
@@ -141,12 +142,12 @@ class _Claiming:
         if not self._accounts:
             return
         output = self._accounts[0]
-        owned = [claim.status for claim in self.claims.claimed.values()]
+        owned = {(claim.status.uid, claim.status.gid) for claim in self.claims.claimed.unordered()}
         found = accounts.accounts(
             self._root,
             {name for declared in self._accounts for name in declared.accounts},
-            {at.uid for at in owned},
-            {at.gid for at in owned},
+            {uid for uid, _ in owned},
+            {gid for _, gid in owned},
         )
         for declared in self._accounts:
             unknown = sorted(set(declared.accounts) & set(found.unknown))
@@ -189,6 +190,7 @@ class _Claiming:
         stack: list[tuple[ImagePath, Status, tuple[_Pruning, ...]]] = (
             [(top, seen, ())] if seen else []
         )
+        shared: dict[tuple[Status, bool], Claim] = {}
         while stack:
             path, found, pruning = stack.pop()
             if path in self._complete:
@@ -200,16 +202,18 @@ class _Claiming:
                 for name, below in reversed(held):
                     child = path / name
                     if not (output.excluding and excluded.fullmatch(child.text)):
-                        rules = tuple(rule.at(child) for rule in pruning)
+                        rules = tuple(rule.at(child) for rule in pruning) if pruning else ()
                         stack.append((child, status(below), rules))
                 if not output.excluding:
                     self._complete.add(path)
-            claim = Claim(
-                output,
-                found,
-                exact=exact and path is top and found.kind is not Kind.DIRECTORY,
-                kept=found.kind is Kind.DIRECTORY and not held,
-            )
+            is_directory = found.kind is Kind.DIRECTORY
+            key = found, is_directory and not held
+            if exact and path is top and not is_directory:
+                claim = Claim(output, found, exact=True)
+            elif key in shared:
+                claim = shared[key]
+            else:
+                claim = shared[key] = Claim(output, found, kept=key[1])
             dropping = next((rule for rule in pruning if rule.top is not None), None)
             if dropping is None or dropping.top is None:
                 self._claim(path, claim)

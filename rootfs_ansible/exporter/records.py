@@ -51,21 +51,22 @@ class _Recording:
         self.packages: list[Package] = []
 
     def add(self, layer: str) -> None:
-        waiting = sorted(
-            (path for path, reached in self._found.entries.items() if reached.layer == layer),
-            key=lambda path: path.order,
-        )
-        while waiting:
-            added: list[ImagePath] = []
-            for path in waiting:
-                owner = self._owner(path)
+        new: dict[str, Installed] = {}
+        for path, reached in self._found.entries.pairs():
+            if reached.layer == layer:
+                owner = self._owner(path, reached)
                 if owner is not None and owner.name not in self._recorded:
-                    self._recorded.add(owner.name)
-                    added += self._record(owner, layer)
-            waiting = sorted(added)
+                    new.setdefault(owner.name, owner)
+        while new:
+            self._recorded.update(new)
+            added = [path for owner in new.values() for path in self._record(owner, layer)]
+            new = {}
+            for path in sorted(added):
+                owner = self._owner(path, self._found.entries[path])
+                if owner is not None and owner.name not in self._recorded:
+                    new.setdefault(owner.name, owner)
 
-    def _owner(self, path: ImagePath) -> Installed | None:
-        reached = self._found.entries[path]
+    def _owner(self, path: ImagePath, reached: Reached) -> Installed | None:
         if reached.status.kind is Kind.DIRECTORY or reached.made:
             return None
         return self._database.owner(path)

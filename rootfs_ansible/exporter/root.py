@@ -18,6 +18,9 @@ MOST_LINKS = 40
 # Attributes in which container engines keep their own records, not the image's.
 _ENGINES_OWN = ("user.overlay.", "user.fuseoverlayfs.", "user.containers.", "user.rootless")
 
+# A FIFO must not hold up the open that finds out that it is one.
+_READING = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
 _ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG}
 
 
@@ -120,10 +123,8 @@ class Root:
 
     def descriptor(self, path: ImagePath) -> int:
         """Open as ``open`` does, for who reads without a buffer and closes it by itself."""
-        # A FIFO must not hold up the open that finds out that it is one.
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         try:
-            handle = os.open(self._existing(path), flags)
+            handle = os.open(self._existing(path), _READING)
         except OSError as error:
             raise _unreadable(path.text, error) from None
         if not stat.S_ISREG(os.fstat(handle).st_mode):
@@ -133,13 +134,26 @@ class Root:
 
     def head(self, path: ImagePath, size: int) -> bytes:
         """Return the first ``size`` bytes of the regular file ``path``, or all it has."""
-        handle = self.descriptor(path)
         try:
-            return os.read(handle, size)
+            # Where it is no regular file any more, this neither waits nor follows.
+            handle = os.open(self._existing(path), _READING)
+            try:
+                return os.read(handle, size)
+            finally:
+                os.close(handle)
         except OSError as error:
             raise _unreadable(path.text, error) from None
-        finally:
-            os.close(handle)
+
+    def read(self, path: ImagePath, handle: int, size: int) -> bytes:
+        """Return the next ``size`` bytes, or all there are, of ``handle``, a descriptor of
+        ``path``."""
+        try:
+            content = os.read(handle, size)
+            while 0 < len(content) < size - 1 and (more := os.read(handle, size - len(content))):
+                content += more
+        except OSError as error:
+            raise _unreadable(path.text, error) from None
+        return content
 
     def xattrs(self, path: ImagePath, opened: int | None = None) -> tuple[tuple[str, str], ...]:
         """Return the extended attributes that belong to an image, by name, in hexadecimal.
@@ -208,7 +222,8 @@ class Root:
             place = self._walk("", text, 0)
         except _LoopError:
             place = None
-        self._directories[text] = place
+        # One text for both, where they are the same.
+        self._directories[place.real if place and place.real == text else text] = place
         return place
 
     def _walk(self, base: str, text: str, depth: int) -> _Place | None:
@@ -298,6 +313,8 @@ def _readlink(host: bytes) -> str:
 
 
 def _name(listed: str) -> str:
+    if listed.isascii():
+        return listed
     # A descriptor is listed as text in the locale's encoding; go back to the bytes.
     return _text(os.fsencode(listed))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from functools import lru_cache
 from typing import NamedTuple
 
 from rootfs_ansible.model.manifest import Kind
@@ -41,13 +42,24 @@ class Status(NamedTuple):
 
 def status(found: os.stat_result) -> Status:
     """Return what an export keeps of ``found``."""
-    kind = _KINDS.get(stat.S_IFMT(found.st_mode), Kind.FILE)
+    mode = found.st_mode
+    if not stat.S_ISREG(mode):
+        return _status(mode, found.st_uid, found.st_gid, 0)
+    kept = _status(mode, found.st_uid, found.st_gid, found.st_size)
+    if found.st_nlink == 1:
+        return kept
+    return kept._replace(inode=(found.st_dev, found.st_ino))
+
+
+# Most files of a large tree share theirs with others.
+@lru_cache(maxsize=1 << 14)
+def _status(mode: int, uid: int, gid: int, size: int) -> Status:
+    kind = stat.S_IFMT(mode)
     return Status(
-        kind=kind,
-        mode=stat.S_IMODE(found.st_mode),
-        uid=found.st_uid,
-        gid=found.st_gid,
-        size=found.st_size if kind is Kind.FILE else 0,
-        inode=(found.st_dev, found.st_ino) if found.st_nlink > 1 and kind is Kind.FILE else None,
-        special=_SPECIAL.get(stat.S_IFMT(found.st_mode), ""),
+        kind=_KINDS.get(kind, Kind.FILE),
+        mode=stat.S_IMODE(mode),
+        uid=uid,
+        gid=gid,
+        size=size,
+        special=_SPECIAL.get(kind, ""),
     )

@@ -7,12 +7,14 @@ import os
 import struct
 import threading
 from collections import deque
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Final
 
 from rootfs_ansible.errors import ClosureError, RootfsError
 from rootfs_ansible.model.manifest import Entry, Kind
+from rootfs_ansible.model.path import ImagePath
 
 # POSIX.1-2017 pax, "ustar Interchange Format": blocks of 512 bytes, archives in records of 20.
 BLOCK: Final = 512
@@ -21,7 +23,7 @@ RECORD: Final = 20 * BLOCK
 _NAME, _PREFIX = 100, 155
 # name, mode, owner, group, size, time, checksum, type, link, magic and version, names of the
 # owner and group, device, prefix; what is shorter than its field is filled up with zeros.
-_USTAR = struct.Struct("100s8s8s8s12s12s8sc100s8s64x8s8s155s12x")
+_USTAR = struct.Struct("100s24s12s12s8sc100s8s64x8s8s155s12x")
 _LARGEST_ID, _LARGEST_NUMBER = 0o7777777, 0o77777777777
 _TYPES = {Kind.FILE: b"0", Kind.DIRECTORY: b"5", Kind.SYMLINK: b"2"}
 _CHARSET = b"hdrcharset"
@@ -35,6 +37,15 @@ def unwritable(path: Path, error: OSError) -> RootfsError:
         f"cannot be written: {error.strerror}",
         where=str(path),
         hint="free some space there, or choose another output directory",
+    )
+
+
+def changed(path: ImagePath) -> ClosureError:
+    """Return the error that says that ``path`` has not the size any more that it had."""
+    return ClosureError(
+        "changed while it was read",
+        where=path.text,
+        hint="stop what still writes to the tree, then export again",
     )
 
 
@@ -67,10 +78,13 @@ class LayerTar:
     def add_bytes(self, entry: Entry, content: bytes) -> Entry:
         """Write a file that holds ``content``; return its entry with size and digest."""
         entry = entry.with_content(len(content), hashlib.sha256(content).hexdigest())
-        self._stream.write(_header(entry, entry.size, self._epoch))
-        self._stream.write(content)
-        self._stream.pad(BLOCK)
+        self.add_content(entry, content)
         return entry
+
+    def add_content(self, entry: Entry, content: bytes) -> None:
+        """Write a file that holds ``content``, of the size and digest that ``entry`` says."""
+        header = _header(entry, entry.size, self._epoch)
+        self._stream.write(b"".join((header, content, bytes(-entry.size % BLOCK))))
 
     def add_file(self, entry: Entry, handle: int) -> Entry:
         """Write a file that holds what ``handle`` reads; return its entry with the digest.
@@ -85,11 +99,7 @@ class LayerTar:
             what = f"cannot be read: {error.strerror}"
             raise ClosureError(what, where=str(entry.path)) from error
         if size != entry.size:
-            raise ClosureError(
-                "changed while it was read",
-                where=str(entry.path),
-                hint="stop what still writes to the tree, then export again",
-            )
+            raise changed(entry.path)
         self._stream.pad(BLOCK)
         return entry.with_content(entry.size, digest.hexdigest())
 
@@ -223,10 +233,10 @@ def _header(entry: Entry, size: int, epoch: int) -> bytes:
     split = _split(name)
     records = _records(entry, b"" if split else name, link, size, epoch)
     block = _ustar(
-        split or (b"", _ascii(name)),
+        split or (b"", _ascii(name)[:_NAME]),
         (entry.mode, entry.uid, entry.gid, size, epoch),
         b"1" if entry.hardlink else _TYPES[entry.kind],
-        _ascii(link) if records else link,
+        _ascii(link)[:_NAME] if records else link,
     )
     if not records:
         return block
@@ -245,16 +255,16 @@ def _records(entry: Entry, name: bytes, link: bytes, size: int, epoch: int) -> d
         records[b"path"] = name
     if len(link) > _NAME or not link.isascii():
         records[b"linkpath"] = link
-    if not (_is_utf8(name) and _is_utf8(link)):
+    if (name or link) and not (_is_utf8(name) and _is_utf8(link)):
         records[_CHARSET] = b"BINARY"
-    for key, number, largest in (
-        (b"uid", entry.uid, _LARGEST_ID),
-        (b"gid", entry.gid, _LARGEST_ID),
-        (b"size", size, _LARGEST_NUMBER),
-        (b"mtime", epoch, _LARGEST_NUMBER),
-    ):
-        if not 0 <= number <= largest:
-            records[key] = b"%d" % number
+    if not 0 <= entry.uid <= _LARGEST_ID:
+        records[b"uid"] = b"%d" % entry.uid
+    if not 0 <= entry.gid <= _LARGEST_ID:
+        records[b"gid"] = b"%d" % entry.gid
+    if not 0 <= size <= _LARGEST_NUMBER:
+        records[b"size"] = b"%d" % size
+    if not 0 <= epoch <= _LARGEST_NUMBER:
+        records[b"mtime"] = b"%d" % epoch
     if entry.hardlink is None:
         for attribute, value in entry.xattrs:
             records[b"SCHILY.xattr." + _bytes(attribute)] = bytes.fromhex(value)
@@ -270,25 +280,27 @@ def _ustar(
     """Return one header block: ``name`` as prefix and name, ``numbers`` are mode, owner, group,
     size and time."""
     mode, uid, gid, size, time = numbers
-    block = bytearray(
-        _USTAR.pack(
-            name[1],
-            b"%07o" % mode,
-            b"%07o" % _fitting(uid, _LARGEST_ID),
-            b"%07o" % _fitting(gid, _LARGEST_ID),
-            b"%011o" % _fitting(size, _LARGEST_NUMBER),
-            b"%011o" % _fitting(time, _LARGEST_NUMBER),
-            b"        ",
-            kind,
-            link,
-            b"ustar\x0000",
-            b"0000000",
-            b"0000000",
-            name[0],
-        )
+    before = name[1], _owner(mode, uid, gid), _number(size), _number(time)
+    after = kind, link, b"ustar\x0000", b"0000000", b"0000000", name[0]
+    # The checksum counts as spaces. What fills up the fields is zeros, which add nothing.
+    total = sum(b"".join((*before, b"        ", *after)))
+    return _USTAR.pack(*before, b"%06o\0 " % total, *after)
+
+
+# Nearly all entries of a layer share theirs.
+@lru_cache(maxsize=1 << 10)
+def _owner(mode: int, uid: int, gid: int) -> bytes:
+    """Return the fields mode, owner and group."""
+    return b"%07o\0%07o\0%07o\0" % (
+        mode,
+        _fitting(uid, _LARGEST_ID),
+        _fitting(gid, _LARGEST_ID),
     )
-    block[148:156] = b"%06o\0 " % sum(block)
-    return bytes(block)
+
+
+def _number(number: int) -> bytes:
+    """Return the field of a size or a time."""
+    return b"%011o" % _fitting(number, _LARGEST_NUMBER)
 
 
 def _fitting(number: int, largest: int) -> int:

@@ -45,7 +45,10 @@ class ImagePath:
         return self.order < other.order
 
     def __truediv__(self, name: str) -> ImagePath:
-        return ImagePath(posixpath.join(self.text, name))
+        if "/" in name or "\0" in name or name in _NO_NAMES:
+            return ImagePath(posixpath.join(self.text, name))
+        # Most are names out of a directory: what is normal stays so.
+        return normal(f"{self.text}/{name}" if self.text != "/" else f"/{name}")
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -65,7 +68,7 @@ class ImagePath:
     @property
     def parent(self) -> ImagePath:
         """The directory that holds it; the root is its own parent."""
-        return ImagePath(self.text.rpartition("/")[0] or "/")
+        return normal(self.text.rpartition("/")[0] or "/")
 
     @property
     def relative(self) -> str:
@@ -89,5 +92,17 @@ class ImagePath:
             or self.text.startswith(directory.text + "/")
         )
 
+
+def normal(text: str) -> ImagePath:
+    """Return the path of a text that is normal already."""
+    path = _new(ImagePath)
+    _set_text(path, text)
+    return path
+
+
+_new = ImagePath.__new__
+# It never changes, so nothing else gets past __setattr__.
+_set_text = ImagePath.__dict__["text"].__set__
+_NO_NAMES = {"", ".", ".."}
 
 ROOT = ImagePath("/")

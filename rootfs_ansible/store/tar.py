@@ -6,12 +6,15 @@ import re
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 from rootfs_ansible.errors import InputError, UntrustedError
 from rootfs_ansible.model.manifest import Kind
-from rootfs_ansible.model.path import ROOT, ImagePath
+from rootfs_ansible.model.path import ROOT, ImagePath, normal
 
 _BLOCK = 512
+_ZEROS = bytes(_BLOCK)
 _READ = 1 << 20
 _EXTENDED_LIMIT = 1 << 20
 """Bytes of one extended header: a path, a link target and an xattr of 64 KiB fit many times."""
@@ -20,6 +23,8 @@ _HEADER = struct.Struct("100s8s8s8s12s12s8sc100s8s32s32s8s8s155s12s")
 _MAGIC = b"ustar\x0000"
 _NUMBER = re.compile(rb" *([0-7]+)[ \0]*|[ \0]*")
 _RECORD = re.compile(rb"([1-9][0-9]{0,7}) ")
+_UNUSUAL = re.compile(rb"(?:\A|/)(?:\.{0,2}(?:/|\Z)|\.wh\.)|\0")
+"""What a short name may be refused for."""
 _XATTR = "SCHILY.xattr."
 _REFUSED = {
     b"3": "a character device",
@@ -102,7 +107,7 @@ class LayerReader:
     def _member(self) -> Member | None:
         extended: dict[str, bytes] = {}
         header = self._take(_BLOCK)
-        if not header.strip(b"\0"):
+        if header == _ZEROS:
             return None
         raw = header
         if header[156:157] == b"x":
@@ -173,20 +178,17 @@ class LayerReader:
             kind = _REFUSED.get(fields.kind, f"a member of type {fields.kind!r}")
             raise self._error(f"{_decoded(name)!r} is {kind}")
         path = self._path(name, is_directory=fields.kind == b"5")
-        numbers = {
-            key: self._decimal(extended[key], path) if key in extended else value
-            for key, value in (
-                ("size", fields.size),
-                ("uid", fields.uid),
-                ("gid", fields.gid),
-                ("mtime", fields.mtime),
+        size, uid, gid, mtime = fields.size, fields.uid, fields.gid, fields.mtime
+        if extended:
+            size, uid, gid, mtime = (
+                self._decimal(extended[key], path) if key in extended else value
+                for key, value in (("size", size), ("uid", uid), ("gid", gid), ("mtime", mtime))
             )
-        }
         target = extended.get("linkpath", fields.link)
         is_link = fields.kind in b"12"
         if bool(target) != is_link or b"\0" in target or len(target) > _PATH_LIMIT:
             raise self._error(f"{_shown(path)} has a wrong link target")
-        if numbers["size"] and fields.kind not in b"\x000":
+        if size and fields.kind not in b"\x000":
             raise self._error(f"{_shown(path)} is no file, but has content")
         if fields.mode > 0o7777:
             raise self._error(f"{_shown(path)} has the mode {fields.mode:o}")
@@ -194,10 +196,10 @@ class LayerReader:
             path=path,
             kind={b"2": Kind.SYMLINK, b"5": Kind.DIRECTORY}.get(fields.kind, Kind.FILE),
             mode=fields.mode,
-            uid=numbers["uid"],
-            gid=numbers["gid"],
-            size=numbers["size"],
-            mtime=numbers["mtime"],
+            uid=uid,
+            gid=gid,
+            size=size,
+            mtime=mtime,
             link=_decoded(target) if fields.kind == b"2" else "",
             hardlink=self._path(target) if fields.kind == b"1" else None,
             xattrs=tuple(
@@ -211,10 +213,12 @@ class LayerReader:
         )
 
     def _path(self, name: bytes, *, is_directory: bool = False) -> ImagePath:
-        shown = _decoded(name[:_PATH_LIMIT])
         if is_directory and name in (b".", b"./"):
             return ROOT
         bare = name.removesuffix(b"/") if is_directory else name
+        if len(bare) <= _NAME_LIMIT and not _UNUSUAL.search(bare):
+            return normal("/" + _decoded(bare))
+        shown = _decoded(name[:_PATH_LIMIT])
         if len(name) > _PATH_LIMIT:
             raise self._error(f"the name {shown!r}… is {len(name)} bytes long")
         if name.startswith(b"/"):
@@ -231,10 +235,10 @@ class LayerReader:
             raise self._error(error.what) from error
 
     def _number(self, field: bytes) -> int:
-        match = _NUMBER.fullmatch(field)
-        if match is None:
+        number = _octal(field)
+        if number is None:
             raise self._error(f"a header with the number {field!r}")
-        return int(match[1] or b"0", 8)
+        return number
 
     def _decimal(self, value: bytes, path: ImagePath) -> int:
         if not re.fullmatch(rb"[0-9]{1,19}", value):
@@ -281,8 +285,7 @@ class LayerReader:
         return UntrustedError(what, where=self._where)
 
 
-@dataclass(frozen=True, slots=True)
-class _Fields:
+class _Fields(NamedTuple):
     name: bytes
     mode: int
     uid: int
@@ -291,6 +294,13 @@ class _Fields:
     mtime: int
     kind: bytes
     link: bytes
+
+
+# Owners, modes and times are the same all over a layer.
+@lru_cache(maxsize=1 << 12)
+def _octal(field: bytes) -> int | None:
+    match = _NUMBER.fullmatch(field)
+    return None if match is None else int(match[1] or b"0", 8)
 
 
 def _decoded(text: bytes) -> str:

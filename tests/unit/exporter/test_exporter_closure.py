@@ -264,6 +264,10 @@ class TestLibraries:
             "/app/m/build/Release/lib.target/libv.so",
         ]
         assert f"{LIB}/libz.so.1.3" in found.paths
+        # What was dropped is there because of this alone, declared or not.
+        assert found.why("/app/m/build/Release/lib.target/libv.so") == {
+            "/app/m/build/Release/a.node -elf-> libv.so"
+        }
 
     def test_a_library_that_an_addon_names_comes_too(self, system: Path) -> None:
         # kerberos.node opens libgssapi_krb5.so.2 by name; no edge of ELF shows it.

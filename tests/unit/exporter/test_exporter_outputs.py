@@ -488,6 +488,14 @@ def test_a_package_without_its_documentation(root: Path) -> None:
     assert "/var/lib/tool dir 0750 7:7" in found.tree()
 
 
+def test_a_link_that_a_package_has_and_goes_through_is_declared_once(root: Path) -> None:
+    plant(root, "/opt/real/x\n/opt/link -> real")
+    package(root, "through", "/opt/link", "/opt/link/x")
+    edges = exported(root, output(package="through")).fragment.edges
+    assert [edge.source for edge in edges if edge.target == "/opt/link"] == ["test"]
+    assert len(set(edges)) == len(edges)
+
+
 def test_a_package_brings_the_alternatives_that_lead_into_it(root: Path) -> None:
     plant(
         root,
