@@ -45,7 +45,8 @@ class Reached:
 class Closure:
     """What is shipped from a tree, why, what it needs from elsewhere, and what is left out.
 
-    ``missing`` are the findings that make the export fail: one line each.
+    ``missing`` are the findings that make the export fail: one line each. ``binaries`` are the
+    ELF files among what was followed, whoever ships them.
     """
 
     entries: dict[ImagePath, Reached] = field(default_factory=dict)
@@ -53,6 +54,7 @@ class Closure:
     needs: dict[ImagePath, Need] = field(default_factory=dict)
     omitted: set[Omission] = field(default_factory=set)
     missing: list[str] = field(default_factory=list)
+    binaries: set[ImagePath] = field(default_factory=set)
 
 
 def closure(
@@ -257,6 +259,9 @@ class _Closing:
                 if node.by.strict and node.status.is_program:
                     self._findings.lacks(node.by.source, node.path.text, reason)
                 return
+            # A library that needs none calls nothing, so it opens nothing: it is data.
+            if elf.needed or elf.is_static or elf.interpreter:
+                self._found.binaries.add(node.path)
             if elf.interpreter or elf.is_pie or elf.type == ElfType.PROGRAM:
                 self._load(node, is_program=True)
             else:

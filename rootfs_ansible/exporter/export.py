@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from rootfs_ansible.errors import ClosureError
+from rootfs_ansible.exporter.candidates import candidates
 from rootfs_ansible.exporter.closure import Reached, closure
 from rootfs_ansible.exporter.dpkg import PackageDatabase
 from rootfs_ansible.exporter.layers import partition
@@ -63,6 +64,7 @@ def export(root: Path, request: ExportRequest, output: Path) -> Fragment:
         packages=shipped,
         needs=tuple(found.needs.values()),
         omitted=tuple(found.omitted | writing.omitted),
+        candidates=candidates(tree, packages, found, request),
     )
     _write(output / FRAGMENT, fragment)
     return fragment

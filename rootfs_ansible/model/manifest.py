@@ -12,7 +12,7 @@ from rootfs_ansible.errors import InputError
 from rootfs_ansible.model.document import Document
 from rootfs_ansible.model.path import ImagePath
 
-VERSION = 1
+VERSION = 2
 
 LARGEST_ID = 2**32 - 2
 """The highest user and group id of Linux; the one above means "unchanged" to chown(2)."""
@@ -268,6 +268,33 @@ class Omission:
         )
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Candidate:
+    """A text ``name`` in the shipped binary ``source``, for which the tree had ``path``, of
+    ``package`` (empty where no package owns it); the image has it not."""
+
+    source: str
+    name: str
+    path: str
+    package: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the candidate as a JSON object."""
+        return {
+            "source": self.source,
+            "name": self.name,
+            "path": self.path,
+            "package": self.package,
+        }
+
+    @staticmethod
+    def from_json(data: Document) -> Candidate:
+        """Return the candidate that ``to_json`` wrote; ``InputError`` where it is not one."""
+        return Candidate(
+            data.text("source"), data.text("name"), data.text("path"), data.text("package", "")
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Layer:
     """One layer as bytes: ``digest`` (``sha256:…``) and ``size`` (bytes) of its plain tar."""
@@ -300,6 +327,7 @@ class Fragment:
     packages: tuple[Package, ...] = ()
     needs: tuple[Need, ...] = ()
     omitted: tuple[Omission, ...] = ()
+    candidates: tuple[Candidate, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the fragment as a JSON object, every list sorted."""
@@ -330,6 +358,7 @@ class Fragment:
             "packages": sorted(self.packages),
             "needs": sorted(self.needs),
             "omitted": sorted(self.omitted),
+            "candidates": sorted(self.candidates),
         }
 
     @staticmethod
@@ -346,6 +375,7 @@ class Fragment:
             packages=document.each("packages", Package.from_json),
             needs=document.each("needs", Need.from_json),
             omitted=document.each("omitted", Omission.from_json),
+            candidates=document.each("candidates", Candidate.from_json),
         )
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from rootfs_ansible.errors import ClosureError, InputError, RootfsError
 from rootfs_ansible.model.image import ImageConfig
 from rootfs_ansible.model.manifest import (
+    Candidate,
     Edge,
     EdgeKind,
     Entry,
@@ -72,6 +73,7 @@ fragments = st.builds(
     .map(tuple),
     st.sets(needs, max_size=3).map(sorted).map(tuple),
     st.sets(st.builds(Omission, texts, texts, texts, sizes), max_size=3).map(sorted).map(tuple),
+    st.sets(st.builds(Candidate, texts, texts, texts, texts), max_size=3).map(sorted).map(tuple),
 )
 
 
@@ -177,7 +179,7 @@ def test_a_request_that_is_wrong_says_where(
 
 
 @pytest.mark.parametrize(
-    "data", [None, [], {}, {"version": 2}, {"version": 1, "entries": [{"path": "/x"}]}]
+    "data", [None, [], {}, {"version": 1}, {"version": 2, "entries": [{"path": "/x"}]}]
 )
 def test_a_fragment_that_is_none_is_refused(data: object) -> None:
     with pytest.raises(InputError):
