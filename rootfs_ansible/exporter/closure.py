@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from rootfs_ansible.errors import InputError
-from rootfs_ansible.exporter import globs, ldcache, scripts
+from rootfs_ansible.exporter import companions, globs, ldcache, scripts
 from rootfs_ansible.exporter.companions import Companions
 from rootfs_ansible.exporter.dpkg import Installed, PackageDatabase
 from rootfs_ansible.exporter.elf import BinaryFormat, ElfType, binary_format
@@ -85,7 +85,7 @@ class _Closing:
         self._loaded: set[ImagePath] = set()
         self._walked: set[ImagePath] = set()
         self._touched: set[ImagePath] = set()
-        self._fired: dict[str, bool] = {}
+        self._fired: dict[tuple[str, ImagePath | None], bool] = {}
         self._heads = Heads(root)
         self._configured: list[tuple[str, ImagePath]] = []
         self._opened_names = OpenedNames(root, packages, self._loader)
@@ -479,10 +479,13 @@ class _Closing:
             self._fire(rule, path, by._replace(source=path.text, strict=False))
 
     def _fire(self, rule: Companion, trigger: ImagePath, by: Requester) -> None:
-        if self._fired.get(rule.name, False) or (rule.name in self._fired and not by.shipped):
+        # What a rule finds in its trigger is another thing for each.
+        key = rule.name, trigger if rule.names else None
+        if self._fired.get(key, False) or (key in self._fired and not by.shipped):
             return
-        self._fired[rule.name] = by.shipped
-        found = {pattern: list(globs.find(self._root, pattern)) for pattern in rule.needs}
+        self._fired[key] = by.shipped
+        needs = companions.needed(self._root, rule, trigger)
+        found = {pattern: list(globs.find(self._root, pattern)) for pattern in needs}
         tops = [path for matched in found.values() for path in matched]
         paths = [path for top in tops for path in (top, *self._below_matched(top))]
         elsewhere = self._build and not self._fires_here(rule, trigger, by, paths)
