@@ -127,6 +127,17 @@ def _why(options: argparse.Namespace) -> int:
     return 0
 
 
+def _candidates(options: argparse.Namespace) -> int:
+    from rootfs_ansible.pack.candidates import table
+
+    manifest = _manifest(options.image, options.store)
+    if options.json:
+        print(json.dumps([item.to_json() for item in manifest.candidates], indent=2))
+    elif manifest.candidates:
+        print(table(manifest.candidates))
+    return 0
+
+
 def _diff(options: argparse.Namespace) -> int:
     from rootfs_ansible.pack.difference import difference
 
@@ -214,7 +225,17 @@ def _parser() -> argparse.ArgumentParser:
     diff.set_defaults(command=_diff, failed=2)
     _add_image(diff, "before")
     _add_image(diff, "after")
-    for command in (why, diff):
+    candidates = commands.add_parser(
+        "candidates",
+        help="list what the binaries of an image name and it has not",
+        description="List the files that stand as texts in the binaries of an image, that the tree"
+        " it was taken from has, and that are not in the image: what a program may open by name."
+        " Reads the manifest alone, no engine.",
+    )
+    candidates.set_defaults(command=_candidates, failed=1)
+    _add_image(candidates, "image")
+    candidates.add_argument("--json", action="store_true", help="print them as one JSON list")
+    for command in (why, diff, candidates):
         command.add_argument(
             "--store", metavar="DIR", default=_default_store(), help="the store (rootfs_store)"
         )

@@ -24,7 +24,8 @@ EXAMPLES = r"""
 RETURN = r"""
 rootfs_result:
   description: >-
-    The image (C(image), C(digest), C(size) in bytes, C(layers), C(manifest), C(layout)).
+    The image (C(image), C(digest), C(size) in bytes, C(layers), C(candidates), C(manifest),
+    C(layout)).
   returned: success
   type: dict
 rootfs_summary:

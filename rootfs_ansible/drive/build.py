@@ -91,6 +91,7 @@ class Build:
         )
         _parsed(self._own_outputs(*LAYERS), Output.from_json, "rootfs_outputs")
         _parsed(self.inputs.options["rootfs_companions"], Companion.from_json, "rootfs_companions")
+        _parsed(self.inputs.stack.companions, Companion.from_json, "companions")
         return self._replan(
             replace(
                 self._begun(),

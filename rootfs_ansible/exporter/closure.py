@@ -11,7 +11,7 @@ from functools import cached_property
 from itertools import chain
 
 from rootfs_ansible.errors import InputError
-from rootfs_ansible.exporter import globs, ldcache, scripts
+from rootfs_ansible.exporter import companions, globs, ldcache, scripts
 from rootfs_ansible.exporter.companions import Companions
 from rootfs_ansible.exporter.dpkg import Installed, PackageDatabase
 from rootfs_ansible.exporter.elf import BinaryFormat, ElfType, binary_format
@@ -49,7 +49,8 @@ class Closure:
     """What is shipped from a tree, why, what it needs from elsewhere, and what is left out.
 
     ``edges`` are all but those of ``declared``, the claims that are edges by themselves.
-    ``missing`` are the findings that make the export fail: one line each.
+    ``missing`` are the findings that make the export fail: one line each. ``binaries`` are the
+    ELF files among what was followed, whoever ships them.
     """
 
     entries: PathMap[Reached] = field(default_factory=PathMap)
@@ -58,6 +59,7 @@ class Closure:
     needs: dict[ImagePath, Need] = field(default_factory=dict)
     omitted: set[Omission] = field(default_factory=set)
     missing: list[str] = field(default_factory=list)
+    binaries: set[ImagePath] = field(default_factory=set)
 
     def all_edges(self) -> Iterator[Edge]:
         """Yield ``edges`` and those of ``declared``, sorted, each as it is asked for."""
@@ -105,7 +107,7 @@ class _Closing:
         self._loaded: set[ImagePath] = set()
         self._walked: set[ImagePath] = set()
         self._touched: set[ImagePath] = set()
-        self._fired: dict[str, bool] = {}
+        self._fired: dict[tuple[str, ImagePath | None], bool] = {}
         self._heads = Heads(root)
         self._configured: list[tuple[str, ImagePath]] = []
         self._opened_names = OpenedNames(root, packages, self._loader)
@@ -304,6 +306,9 @@ class _Closing:
                 if node.by.strict and node.status.is_program:
                     self._findings.lacks(node.by.source, node.path.text, reason)
                 return
+            # A library that needs none calls nothing, so it opens nothing: it is data.
+            if elf.needed or elf.is_static or elf.interpreter:
+                self._found.binaries.add(node.path)
             if elf.interpreter or elf.is_pie or elf.type == ElfType.PROGRAM:
                 self._load(node, is_program=True)
             else:
@@ -516,10 +521,13 @@ class _Closing:
             self._fire(rule, path, by._replace(source=path.text, strict=False))
 
     def _fire(self, rule: Companion, trigger: ImagePath, by: Requester) -> None:
-        if self._fired.get(rule.name, False) or (rule.name in self._fired and not by.shipped):
+        # What a rule finds in its trigger is another thing for each.
+        key = rule.name, trigger if rule.names else None
+        if self._fired.get(key, False) or (key in self._fired and not by.shipped):
             return
-        self._fired[rule.name] = by.shipped
-        found = {pattern: list(globs.find(self._root, pattern)) for pattern in rule.needs}
+        self._fired[key] = by.shipped
+        needs = companions.needed(self._root, rule, trigger)
+        found = {pattern: list(globs.find(self._root, pattern)) for pattern in needs}
         tops = [path for matched in found.values() for path in matched]
         paths = [path for top in tops for path in (top, *self._below_matched(top))]
         elsewhere = self._build and not self._fires_here(rule, trigger, by, paths)

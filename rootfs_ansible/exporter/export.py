@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from rootfs_ansible.errors import ClosureError
+from rootfs_ansible.exporter.candidates import candidates
 from rootfs_ansible.exporter.closure import Closure, Reached, closure
 from rootfs_ansible.exporter.dpkg import PackageDatabase
 from rootfs_ansible.exporter.layers import partition
@@ -74,6 +75,7 @@ def export(root: Path, request: ExportRequest, output: Path) -> None:
             packages=shipped,
             needs=tuple(found.needs.values()),
             omitted=tuple(found.omitted | writing.omitted),
+            candidates=candidates(tree, packages, found, request),
         )
         entries = (lines[layer].take() for layer in writing.order)
         _write(output / FRAGMENT, fragment.to_text(entries, found.all_edges()))

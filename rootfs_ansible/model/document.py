@@ -63,6 +63,13 @@ class Document:
                 )
         return tuple(values)
 
+    def text_or_texts(self, name: str) -> tuple[str, ...]:
+        """Return a list of strings, also where it is written as its only one."""
+        if isinstance(value := self._data.get(name), str):
+            return (value,)
+        self._typed(name, list, None)
+        return self.texts(name)
+
     def mapping(self, name: str) -> dict[str, str]:
         """Return an object whose values are strings; empty where the name is absent."""
         values = self._typed(name, dict, {})

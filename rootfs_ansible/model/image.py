@@ -103,7 +103,7 @@ class Image:
     ``name`` is ``repository:tag``, ``digest`` that of its OCI manifest, ``config_digest`` that of
     its configuration (which engines call the image id), ``size`` the bytes of its layers' plain
     tars. ``manifest`` is the path of the record of its entries and edges, ``layout`` the OCI image
-    layout that holds it.
+    layout that holds it. ``candidates`` is the number of its binaries' names for what it has not.
     """
 
     name: str
@@ -114,6 +114,7 @@ class Image:
     config: ImageConfig
     manifest: Path
     layout: Path
+    candidates: int = 0
 
     @property
     def digests(self) -> tuple[str, ...]:
@@ -128,6 +129,7 @@ class Image:
             "id": self.config_digest,
             "size": self.size,
             "layers": [layer.to_json() for layer in self.layers],
+            "candidates": self.candidates,
             "manifest": str(self.manifest),
             "layout": str(self.layout),
         }

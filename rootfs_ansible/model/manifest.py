@@ -13,7 +13,7 @@ from rootfs_ansible.errors import InputError
 from rootfs_ansible.model.document import Document
 from rootfs_ansible.model.path import ImagePath
 
-VERSION = 1
+VERSION = 2
 
 BATCH = 500
 """How many values are made text at once: one by one takes twice as long."""
@@ -272,6 +272,33 @@ class Omission:
         )
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Candidate:
+    """A text ``name`` in the shipped binary ``source``, for which the tree had ``path``, of
+    ``package`` (empty where no package owns it); the image has it not."""
+
+    source: str
+    name: str
+    path: str
+    package: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the candidate as a JSON object."""
+        return {
+            "source": self.source,
+            "name": self.name,
+            "path": self.path,
+            "package": self.package,
+        }
+
+    @staticmethod
+    def from_json(data: Document) -> Candidate:
+        """Return the candidate that ``to_json`` wrote; ``InputError`` where it is not one."""
+        return Candidate(
+            data.text("source"), data.text("name"), data.text("path"), data.text("package", "")
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Layer:
     """One layer as bytes: ``digest`` (``sha256:…``) and ``size`` (bytes) of its plain tar."""
@@ -304,6 +331,7 @@ class Fragment:
     packages: tuple[Package, ...] = ()
     needs: tuple[Need, ...] = ()
     omitted: tuple[Omission, ...] = ()
+    candidates: tuple[Candidate, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the fragment as a JSON object, every list sorted."""
@@ -342,6 +370,7 @@ class Fragment:
             "packages": sorted(self.packages),
             "needs": sorted(self.needs),
             "omitted": sorted(self.omitted),
+            "candidates": sorted(self.candidates),
         }
 
     @staticmethod
@@ -358,6 +387,7 @@ class Fragment:
             packages=document.each("packages", Package.from_json),
             needs=document.each("needs", Need.from_json),
             omitted=document.each("omitted", Omission.from_json),
+            candidates=document.each("candidates", Candidate.from_json),
         )
 
 

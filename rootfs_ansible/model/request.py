@@ -189,25 +189,60 @@ class Prune:
 
 @dataclass(frozen=True, slots=True)
 class Companion:
-    """A rule for what no file names: once something in the closure matches ``when``, ``needs``
-    come too. ``when`` is a soname glob (``libfontconfig.so.1``) or a path glob (absolute);
-    ``needs`` are path globs; one that matches nothing is an error unless ``optional``."""
+    """A rule for what no file names: once something in the closure matches one of ``when``, and
+    something each of ``also``, ``needs`` come too.
+
+    ``when`` and ``also`` are globs of sonames (``libfontconfig.so.1``) or of absolute paths,
+    ``needs`` path globs; one that matches nothing is an error unless ``optional``. ``names`` is a
+    regular expression for the lines of the files that ``when`` matches: what its group finds
+    there stands for ``{}`` in ``needs``.
+    """
 
     name: str
     reason: str
-    when: str
+    when: tuple[str, ...]
     needs: tuple[str, ...]
     optional: bool = False
+    also: tuple[str, ...] = ()
+    names: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse a rule that can never fire, or that says nothing of what it finds."""
+        if not self.when:
+            raise InputError(f"the companion rule {self.name} has no when")
+        if not self.names:
+            return
+        try:
+            groups = re.compile(self.names).groups
+        except re.error as error:
+            raise InputError(
+                f"the names of companion rule {self.name} are no regular expression: {error}"
+            ) from error
+        if groups != 1:
+            raise InputError(
+                f"the names of companion rule {self.name} have {groups} groups",
+                hint="one group finds the name that stands for {} in needs",
+            )
+        if any(not when.startswith("/") for when in self.when):
+            raise InputError(
+                f"the companion rule {self.name} reads names from files, and its when is no path",
+                hint="name the files, such as /etc/pam.d/*",
+            )
 
     def to_json(self) -> dict[str, Any]:
-        """Return the rule as a JSON object."""
-        return {
+        """Return the rule as a JSON object; fields that say nothing are left out."""
+        data: dict[str, Any] = {
             "name": self.name,
             "reason": self.reason,
-            "when": self.when,
+            "when": list(self.when),
             "needs": list(self.needs),
             "optional": self.optional,
         }
+        if self.also:
+            data["also"] = list(self.also)
+        if self.names:
+            data["names"] = self.names
+        return data
 
     @staticmethod
     def from_json(data: Document) -> Companion:
@@ -215,9 +250,11 @@ class Companion:
         return Companion(
             data.text("name"),
             data.text("reason"),
-            data.text("when"),
+            data.text_or_texts("when"),
             data.texts("needs"),
             data.boolean("optional", False),
+            data.texts("also"),
+            data.text("names", ""),
         )
 
 

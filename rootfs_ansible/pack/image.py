@@ -12,7 +12,7 @@ from typing import Any
 from rootfs_ansible.errors import InputError, StoreError
 from rootfs_ansible.model.document import Document
 from rootfs_ansible.model.image import Image, ImageConfig, ImageLayer
-from rootfs_ansible.model.manifest import Fragment, Kind, Layer
+from rootfs_ansible.model.manifest import Candidate, Fragment, Kind, Layer
 from rootfs_ansible.store.layout import MANIFEST_TYPE, Descriptor, Store, canonical
 
 CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
@@ -196,4 +196,5 @@ def _image(store: Store, name: str, digest: str, document: dict[str, Any]) -> Im
         config=ImageConfig.from_json(document.get("config")),
         manifest=store.manifest_path(digest),
         layout=store.directory,
+        candidates=len(manifest.each("candidates", Candidate.from_json)),
     )

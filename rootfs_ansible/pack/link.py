@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from rootfs_ansible.errors import LinkError
-from rootfs_ansible.model.manifest import Edge, Entry, Fragment, Kind, Layer, Need
+from rootfs_ansible.model.manifest import Candidate, Edge, Entry, Fragment, Kind, Layer, Need
 from rootfs_ansible.model.path import ROOT, ImagePath
 
 _LINKS = 40
@@ -54,7 +54,18 @@ def link(fragments: Sequence[Fragment], layers: Sequence[str]) -> Fragment:
         edges=tuple(sorted(edges)),
         packages=tuple(sorted({item for fragment in fragments for item in fragment.packages})),
         omitted=tuple(sorted({item for fragment in fragments for item in fragment.omitted})),
+        candidates=tuple(_lacking(fragments, entries)),
     )
+
+
+def _lacking(
+    fragments: Sequence[Fragment], entries: Mapping[ImagePath, Entry]
+) -> Iterator[Candidate]:
+    """Yield what the binaries of a fragment name and none of the others brings."""
+    shipped = {path.text for path in entries}
+    for item in sorted({item for fragment in fragments for item in fragment.candidates}):
+        if item.path not in shipped:
+            yield item
 
 
 def _owners(fragments: Sequence[Fragment], layers: Sequence[str]) -> dict[ImagePath, list[Entry]]:

@@ -34,9 +34,19 @@ def summary(image: Image, docker: str = "docker") -> str:
                 for row in table
             ),
             "",
+            *_told(image),
             f"run it  {run_command(image, docker)}",
         ]
     )
+
+
+def _told(image: Image) -> list[str]:
+    """Return a line on what the image's binaries name and it has not, where there is any."""
+    if not image.candidates:
+        return []
+    repository, _, tag = image.name.rpartition(":")
+    name = repository if tag == "latest" else image.name
+    return [f"names   {image.candidates:,} not shipped: rootfs-ansible candidates {name}"]
 
 
 def run_command(image: Image, docker: str = "docker") -> str:

@@ -9,6 +9,7 @@ import pytest
 from builds import harvested, make_build
 
 from rootfs_ansible.cli import main
+from rootfs_ansible.model.manifest import Candidate, Fragment
 
 
 @pytest.fixture
@@ -86,3 +87,29 @@ def test_a_file_that_is_not_there_is_no_name_of_an_image(
     path = tmp_path / "gone.json"
     assert main(["why", str(path), "/x", "--store", str(tmp_path)]) == 1
     assert capsys.readouterr().err == f"rootfs-ansible: {path}: there is no such file\n"
+
+
+def test_what_binaries_name_is_listed_by_what_they_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    named = (
+        Candidate("/usr/lib/libb.so.1", "libz.so.1", "/usr/lib/libz.so.1.3", "zlib1g"),
+        Candidate("/usr/lib/liba.so.1", "/etc/a\x1b.conf", "/etc/a\x1b.conf"),
+        Candidate("/usr/lib/liba.so.1", "libz.so.1", "/usr/lib/libz.so.1.3", "zlib1g"),
+    )
+    path = tmp_path / "manifest.json"
+    path.write_text("".join(Fragment(candidates=named).to_text()))
+    assert main(["candidates", str(path)]) == 0
+    assert capsys.readouterr().out == (
+        "/etc/a\\x1b.conf (of no package), named by\n"
+        "  /usr/lib/liba.so.1\n"
+        "/usr/lib/libz.so.1.3 (zlib1g), named by\n"
+        "  /usr/lib/liba.so.1 as libz.so.1\n"
+        "  /usr/lib/libb.so.1 as libz.so.1\n"
+    )
+    assert main(["candidates", str(path), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told == [item.to_json() for item in sorted(named)]
+    path.write_text("".join(Fragment().to_text()))
+    assert main(["candidates", str(path)]) == 0
+    assert capsys.readouterr().out == ""

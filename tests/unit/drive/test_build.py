@@ -255,6 +255,29 @@ def test_packages_are_shared_and_what_roles_wrote_over_them_is_the_apps(tmp_path
     ]
 
 
+def test_a_stack_and_an_app_add_companion_rules(tmp_path: Path) -> None:
+    mine = {"name": "mine", "reason": "y", "when": "/x", "needs": ["/y"]}
+    build = make_build(tmp_path, rootfs_companions=[{**mine, "when": ["/x", "libx.so.1"]}])
+    build.inputs.stack.companions.append({**mine, "name": "of-the-stack", "also": ["/p"]})
+    plan = harvested(build, build.plan())
+    told = {
+        stage: [(rule.name, rule.when, rule.also) for rule in request.companions]
+        for stage in ("runtime", "compile", "system")
+        if (request := build.request(plan, stage, [], {}))
+    }
+    theirs, ours = ("of-the-stack", ("/x",), ("/p",)), ("mine", ("/x", "libx.so.1"), ())
+    assert told == {"runtime": [theirs], "compile": [theirs, ours], "system": [theirs, ours]}
+
+
+def test_a_rule_of_a_stack_is_looked_at_before_anything_is_built(tmp_path: Path) -> None:
+    build = make_build(tmp_path)
+    build.inputs.stack.companions.append(
+        {"name": "x", "reason": "y", "when": "/x", "needs": ["/{}"], "names": "("}
+    )
+    with pytest.raises(InputError, match="are no regular expression"):
+        build.plan()
+
+
 def test_sources_decide_what_roles_make_where_nothing_else_reads_them(tmp_path: Path) -> None:
     build = staged(tmp_path)
     (build.directory / "page").write_text("one")

@@ -641,7 +641,9 @@ class TestBuildScope:
         )
 
 
-FONTS = Companion("fonts", "no text without", "libfont.so.1", ("/etc/fonts", "/usr/share/fonts/**"))
+FONTS = Companion(
+    "fonts", "no text without", ("libfont.so.1",), ("/etc/fonts", "/usr/share/fonts/**")
+)
 
 
 class TestCompanions:
@@ -678,7 +680,7 @@ class TestCompanions:
 
     def test_a_path_fires_a_rule_too(self, root: Path) -> None:
         plant(root, "/usr/bin/node x\n/usr/share/nodejs/undici/index.js")
-        rule = Companion("builtins", "aborts without", "/usr/bin/nod*", ("/usr/share/nodejs",))
+        rule = Companion("builtins", "aborts without", ("/usr/bin/nod*",), ("/usr/share/nodejs",))
         assert (
             "/usr/share/nodejs/undici/index.js"
             in exported(root, "/usr/bin/node", companions=[rule]).paths
@@ -702,7 +704,7 @@ class TestCompanions:
     def test_a_companion_brings_its_own_libraries(self, system: Path) -> None:
         library(system, "/usr/lib/plugins/one.so", ["libz.so.1"])
         library(system, "/app/run")
-        rule = Companion("plugins", "opened by name", "/app/run", ("/usr/lib/plugins/*.so",))
+        rule = Companion("plugins", "opened by name", ("/app/run",), ("/usr/lib/plugins/*.so",))
         assert f"{LIB}/libz.so.1.3" in exported(system, "/app", companions=[rule]).paths
 
     def test_a_companion_that_is_missing_is_an_error(self, system: Path) -> None:
@@ -720,7 +722,7 @@ class TestCompanions:
 
     def test_a_companion_that_leads_nowhere_is_an_error(self, root: Path) -> None:
         plant(root, "/app/x\n/usr/share/x.conf -> gone")
-        rule = Companion("x", "reads it", "/app/x", ("/usr/share/x.conf",))
+        rule = Companion("x", "reads it", ("/app/x",), ("/usr/share/x.conf",))
         with pytest.raises(ClosureError) as caught:
             exported(root, "/app", companions=[rule])
         assert caught.value.details == (

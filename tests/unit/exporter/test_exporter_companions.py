@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from trees import exported, library, plant
+from trees import exported, library, package, plant
 
+from rootfs_ansible.errors import ClosureError
 from rootfs_ansible.exporter import globs
 from rootfs_ansible.exporter.companions import Companions, built_in
 from rootfs_ansible.exporter.root import Root
@@ -31,8 +33,11 @@ def test_every_rule_says_why() -> None:
 @pytest.mark.parametrize(
     ("path", "expected"),
     [
-        ("/usr/lib/x86_64-linux-gnu/libfontconfig.so.1", ["fontconfig"]),
-        ("/app/node_modules/canvas/build/Release/libfontconfig.so.1", ["fontconfig"]),
+        ("/usr/lib/x86_64-linux-gnu/libfontconfig.so.1", ["fontconfig", "fontconfig-cache"]),
+        (
+            "/app/node_modules/canvas/build/Release/libfontconfig.so.1",
+            ["fontconfig", "fontconfig-cache"],
+        ),
         ("/usr/lib/libfontconfig.so.1.12.1", []),
         ("/usr/lib/libMagickCore-7.Q16.so.10", ["imagemagick", "imagemagick-messages"]),
         ("/usr/lib/libcrypto.so.3", ["openssl-configuration", "openssl-providers"]),
@@ -78,13 +83,96 @@ def test_a_library_of_many_programs_brings_no_large_companion(library_name: str)
 
 
 def test_rules_of_a_request_join_and_replace() -> None:
-    mine = Companion("fontconfig", "ours", "libfontconfig.so.*", ("/opt/fonts",))
-    other = Companion("node", "ours", "/usr/*/node", ("/x",))
+    mine = Companion("fontconfig", "ours", ("libfontconfig.so.*",), ("/opt/fonts",))
+    other = Companion("node", "ours", ("/usr/*/node",), ("/x",))
     rules = Companions([mine, other])
     assert rules.named("fontconfig") == mine
     assert list(rules.fired_by(ImagePath("/usr/bin/node"))) == [other]
     assert list(rules.fired_by(ImagePath("/usr/bin/x/node"))) == []
-    assert list(rules.fired_by(ImagePath("/lib/libfontconfig.so.1"))) == [mine]
+    assert mine in rules.fired_by(ImagePath("/lib/libfontconfig.so.1"))
+
+
+def test_a_rule_fires_on_any_of_several() -> None:
+    rule = Companion("zones", "ours", ("/usr/bin/date", "libical.so.*"), ("/zones",))
+    assert fired("/usr/bin/date", rule) == ["zones"]
+    assert "zones" in fired("/usr/lib/libical.so.3", rule)
+    assert fired("/bin/date", rule) == []
+
+
+def test_a_rule_waits_for_what_has_to_be_there_also() -> None:
+    rule = Companion("modules", "ours", ("/m/**", "/n"), ("/lib",), also=("/p", "libq.so.*"))
+    paths = [ImagePath(text) for text in ("/p", "/m/a", "/n", "/m/b", "/x/libq.so.1", "/m/c")]
+    for order in (paths, paths[::-1]):
+        rules = Companions([rule])
+        named = [any(rule in rules.fired_by(path) for path in order[: at + 1]) for at in range(6)]
+        last = 4 if order is paths else 5
+        assert named == [at >= last for at in range(6)]
+    rules = Companions([rule])
+    assert not [path for path in (paths[0], paths[4]) if rule in rules.fired_by(path)]
+
+
+class TestNames:
+    RULE = Companion(
+        "drivers", "opened", ("/etc/drivers/*",), ("/lib/{}.so",), True, names=r"^open (.*)$"
+    )
+
+    def test_what_a_file_names_comes_with_it(self, tmp_path: Path) -> None:
+        plant(
+            tmp_path, "/etc/drivers/a open one\\n#open three\\nopen two\n/lib/one.so\n/lib/two.so"
+        )
+        plant(tmp_path, "/etc/drivers/b open four\n/lib/three.so\n/lib/four.so")
+        found = exported(tmp_path, "/etc/drivers/a", companions=[self.RULE])
+        assert list(found.paths) == ["/etc/drivers/a", "/lib/one.so", "/lib/two.so"]
+        assert found.why("/lib/one.so") == {"/etc/drivers/a -companion-> drivers"}
+        both = exported(tmp_path, "/etc/drivers", companions=[self.RULE])
+        assert "/lib/four.so" in both.paths
+        assert "/lib/three.so" not in both.paths
+
+    def test_a_name_that_is_needed_and_nowhere_is_told(self, tmp_path: Path) -> None:
+        plant(tmp_path, "/etc/drivers/a open one")
+        with pytest.raises(ClosureError) as caught:
+            exported(tmp_path, "/etc", companions=[replace(self.RULE, optional=False)])
+        assert caught.value.details == (
+            "/lib/one.so (companion drivers: opened), needed by /etc/drivers/a",
+        )
+
+    def test_a_name_leads_nowhere_else(self, tmp_path: Path) -> None:
+        plant(
+            tmp_path,
+            "/etc/drivers/a open ../etc/x\\nopen \\nopen *\n/etc/x.so\n/lib/y.so\n/lib/.so",
+        )
+        plant(tmp_path, "/etc/drivers/directory/")
+        found = exported(tmp_path, "/etc/drivers", companions=[self.RULE])
+        assert list(found.paths) == ["/etc/drivers/a"]
+
+    def test_names_are_looked_for_in_files_of_some_lines(self, tmp_path: Path) -> None:
+        plant(tmp_path, "/etc/drivers/a\n/lib/one.so\n/lib/two.so")
+        lines = ["open one", *["# nothing at all"] * 5000, "open two"]
+        (tmp_path / "etc/drivers/a").write_text("\n".join(lines))
+        found = exported(tmp_path, "/etc/drivers", companions=[self.RULE])
+        assert list(found.paths) == ["/etc/drivers/a", "/lib/one.so"]
+
+    def test_an_endless_line_takes_no_time(self, tmp_path: Path) -> None:
+        slow = replace(self.RULE, names="(a*)*b")
+        plant(tmp_path, "/etc/drivers/a\n/lib/aaa.so")
+        (tmp_path / "etc/drivers/a").write_text("a" * 1001 + "\nopen\n" * 100_000)
+        exported(tmp_path, "/etc/drivers", companions=[slow])
+
+    def test_a_build_needs_what_its_files_name(self, tmp_path: Path) -> None:
+        plant(tmp_path, "/app/x\n/etc/drivers/a open one\n/lib/one.so")
+        package(tmp_path, "one", "/lib/one.so")
+        rule = replace(self.RULE, when=("/etc/drivers/*",))
+        found = exported(tmp_path, "/etc/drivers", build=True, companions=[rule])
+        assert found.needs == {"/lib/one.so": "one 1.0-1 companion"}
+        staged = exported(
+            tmp_path,
+            layers=["system"],
+            companions=[rule],
+            seeds=found.fragment.needs,
+            seed_layer="system",
+            into=tmp_path.with_name("staged"),
+        )
+        assert "/lib/one.so" in staged.paths
 
 
 class TestGlobs:

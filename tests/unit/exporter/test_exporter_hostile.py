@@ -119,7 +119,7 @@ def test_any_tree_gives_an_image_or_an_error(
                 layers=["low", "high"],
                 build=build,
                 prune=[Prune("p", "r", "run", ("x*", "lib/**"), ("lib/a",))],
-                companions=[Companion("c", "r", "x.so.*", ("/lib/**",), optional=True)],
+                companions=[Companion("c", "r", ("x.so.*",), ("/lib/**",), optional=True)],
             )
         except RootfsError:
             return

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from rootfs_ansible.errors import ClosureError, InputError, RootfsError
 from rootfs_ansible.model.image import ImageConfig
 from rootfs_ansible.model.manifest import (
+    Candidate,
     Edge,
     EdgeKind,
     Entry,
@@ -72,6 +73,7 @@ fragments = st.builds(
     .map(tuple),
     st.sets(needs, max_size=3).map(sorted).map(tuple),
     st.sets(st.builds(Omission, texts, texts, texts, sizes), max_size=3).map(sorted).map(tuple),
+    st.sets(st.builds(Candidate, texts, texts, texts, texts), max_size=3).map(sorted).map(tuple),
 )
 
 
@@ -103,7 +105,10 @@ REQUEST = ExportRequest(
     scope=Scope.BUILD,
     epoch=7,
     prune=(Prune("addon", "left", "binding.gyp", ("build",), ("*.node",), "*.node", "low"),),
-    companions=(Companion("fonts", "boxes", "libfontconfig.so.1", ("/etc/fonts",), True),),
+    companions=(
+        Companion("fonts", "boxes", ("libfontconfig.so.1",), ("/etc/fonts",), True),
+        Companion("pam", "asks", ("/a/*", "/b"), ("/c/{}",), also=("libpam.so.0",), names="(.)"),
+    ),
     provided=(ImagePath("/usr"), ImagePath("/usr/x")),
     digests=(("/usr/x", "00"),),
     recorded=("libc6",),
@@ -164,6 +169,11 @@ def changed(change: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
         (lambda data: data["outputs"][3].update(gid=2**32 - 1), "with gid 4294967295"),
         (lambda data: data["outputs"][0].update(foreign="maybe"), "'maybe' is none of keep, omit"),
         (lambda data: data["prune"][0].update(beside="**/x"), "has no usable beside: '**/x'"),
+        (lambda data: data["companions"][1].update(when=[]), "companion rule pam has no when"),
+        (lambda data: data["companions"][1].update(when=7), "when: expected list, got int"),
+        (lambda data: data["companions"][1].update(when=["libpam.so.0"]), "its when is no path"),
+        (lambda data: data["companions"][1].update(names="("), "are no regular expression"),
+        (lambda data: data["companions"][1].update(names="x"), "rule pam have 0 groups"),
         (lambda data: data["provided"].append("../x"), "request.provided"),
         (lambda data: data["seeds"][0].update(kind="magic"), "no such kind of edge: 'magic'"),
     ],
@@ -177,7 +187,7 @@ def test_a_request_that_is_wrong_says_where(
 
 
 @pytest.mark.parametrize(
-    "data", [None, [], {}, {"version": 2}, {"version": 1, "entries": [{"path": "/x"}]}]
+    "data", [None, [], {}, {"version": 1}, {"version": 2, "entries": [{"path": "/x"}]}]
 )
 def test_a_fragment_that_is_none_is_refused(data: object) -> None:
     with pytest.raises(InputError):

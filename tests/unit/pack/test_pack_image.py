@@ -18,7 +18,7 @@ from exports import Export, export
 
 from rootfs_ansible.errors import InputError, StoreError
 from rootfs_ansible.model.image import Image, ImageConfig
-from rootfs_ansible.model.manifest import Package
+from rootfs_ansible.model.manifest import Candidate, Package
 from rootfs_ansible.pack import (
     docker_archive,
     find_image,
@@ -235,6 +235,15 @@ def test_the_summary_is_what_a_person_reads(image: Image) -> None:
         "\n"
         "run it  docker run --rm --read-only --tmpfs /tmp --cap-drop ALL -p 8080:8080 web:1.0"
     )
+
+
+@pytest.mark.usefixtures("image")
+def test_the_summary_counts_what_binaries_name(store: Store, exported: Export) -> None:
+    names = tuple(Candidate("/a", name, name) for name in ("/b", "/c"))
+    manifest = link([replace(exported.fragment, candidates=names)], LAYERS)
+    image = pack(store, manifest, CONFIG, "web:latest", 0)
+    assert image.to_json()["candidates"] == 2
+    assert "\nnames   2 not shipped: rootfs-ansible candidates web\nrun it" in summary(image)
 
 
 # --- for the engine ---

@@ -9,7 +9,7 @@ import pytest
 from exports import export
 
 from rootfs_ansible.errors import LinkError
-from rootfs_ansible.model.manifest import Edge, EdgeKind, Fragment, Layer, Need, Package
+from rootfs_ansible.model.manifest import Candidate, Edge, EdgeKind, Fragment, Layer, Need, Package
 from rootfs_ansible.model.path import ImagePath
 from rootfs_ansible.pack import link
 from rootfs_ansible.pack.link import unwritable
@@ -94,6 +94,17 @@ def test_a_need_becomes_an_edge_to_what_satisfies_it(
         in linked.edges
     )
     assert linked.packages == (CAIRO,)
+
+
+def test_what_another_fragment_brings_is_no_candidate(
+    runtime: Fragment, system: Fragment, app: Fragment
+) -> None:
+    brought = Candidate(
+        "/app/canvas.node", "libcairo.so.2", "/usr/lib/libcairo.so.2.1", "libcairo2"
+    )
+    lacking = Candidate("/usr/bin/node", "/bin/sh", "/usr/bin/dash", "dash")
+    app, runtime = replace(app, candidates=(brought,)), replace(runtime, candidates=(lacking,))
+    assert link([app, system, runtime], LAYERS).candidates == (lacking,)
 
 
 def test_the_order_of_fragments_changes_nothing(

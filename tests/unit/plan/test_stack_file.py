@@ -40,6 +40,8 @@ prune:
      drop: ["*.o"], keep: [main.o]}
 companions:
   - {name: magic, reason: It reads this, when: libmagic.so.1, needs: [/etc/magic], optional: true}
+  - {name: drivers, reason: It reads these, when: [/etc/drivers/*.conf, /usr/lib/drivers.conf],
+     also: [libdrive.so.1], names: "^open (.+)$", needs: ["/usr/lib/*/drivers/{}.so"]}
 places: [stack_zig_mirror]
 inventory_only: [stack_zig_roles]
 """
@@ -175,6 +177,7 @@ prune:
   - {name: objects, reason: Left, beside: "**/build.zig", drop: "*.o"}
 companions:
   - {name: magic, when: lib/magic.so, need: [/etc/magic], reason: It reads this}
+  - {name: none, when: [], also: [x/y], needs: [/etc/magic], reason: It reads this}
 """
     assert mistakes(tmp_path, text) == [
         "3: prune[0].beside: expected what lies in the directory itself (binding.gyp,"
@@ -183,6 +186,10 @@ companions:
         "5: companions[0].need: there is no such key; did you mean needs?",
         "5: companions[0].when: expected the name of a library (libmagic.so.1) or an absolute path,"
         " or a glob of them, got 'lib/magic.so'",
+        "6: companions[1].also[0]: expected the name of a library (libmagic.so.1) or an absolute"
+        " path, or a glob of them, got 'x/y'",
+        "6: companions[1].when: expected the name of a library (libmagic.so.1) or an absolute path,"
+        " or a glob of them, got an empty list",
     ]
 
 
