@@ -17,7 +17,7 @@ from rootfs_ansible.exporter.findings import Findings
 from rootfs_ansible.exporter.foreign import foreign
 from rootfs_ansible.exporter.heads import Heads
 from rootfs_ansible.exporter.interpreters import Interpreters, Script
-from rootfs_ansible.exporter.loader import Loader
+from rootfs_ansible.exporter.loader import PRELOAD, Loader
 from rootfs_ansible.exporter.mounts import is_mounted, is_runtime_mount
 from rootfs_ansible.exporter.nodes import Node, Requester
 from rootfs_ansible.exporter.opened import OpenedNames
@@ -73,6 +73,7 @@ class _Closing:
         self._claims = claims
         self._request = request
         self._loader = Loader(root)
+        self._preload = PRELOAD in claims.claimed or PRELOAD in request.provided
         self._companions = Companions(request.companions)
         self._provided = frozenset(request.provided)
         self._build = request.scope is Scope.BUILD
@@ -247,6 +248,9 @@ class _Closing:
         claim = self._claims.claimed.get(node.path)
         if claim is not None and claim.made:
             return
+        if node.path == PRELOAD:
+            self._load(node, is_program=True)
+            return
         head = self._heads.take(node.path, node.status)
         if binary_format(head) is BinaryFormat.ELF:
             elf = self._loader.elf(node.path)
@@ -266,7 +270,9 @@ class _Closing:
 
     def _load(self, node: Node, *, is_program: bool) -> None:
         """Follow what the loader takes for an ELF file."""
-        loading = self._loader.load(node.path, lambda path: self._opened(path, node))
+        loading = self._loader.load(
+            node.path, lambda path: self._opened(path, node), preload=self._preload
+        )
         self._loaded.add(node.path)
         program = loading.interpreter
         for loaded in (*((program,) if program else ()), *loading.objects):
