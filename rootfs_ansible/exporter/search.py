@@ -280,9 +280,7 @@ class Search:
         texts = dict.fromkeys((f"/{library}", f"/usr/{library}", "/lib", "/usr/lib"))
         defaults = [ImagePath(text) for text in texts]
         found = [
-            self._directory(path.text, ROOT)._replace(
-                cached=True, configured=path not in defaults
-            )
+            self._directory(path.text, ROOT)._replace(cached=True, configured=path not in defaults)
             for path in configured_directories(self._root)
             if not (bare and any(path.is_below(default) for default in defaults))
         ]
