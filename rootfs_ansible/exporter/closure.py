@@ -23,7 +23,7 @@ from rootfs_ansible.exporter.nodes import Node, Requester
 from rootfs_ansible.exporter.opened import OpenedNames
 from rootfs_ansible.exporter.outputs import Claim, Claims
 from rootfs_ansible.exporter.root import Resolution, Root
-from rootfs_ansible.exporter.status import Status, status
+from rootfs_ansible.exporter.status import Status, status, unfit
 from rootfs_ansible.model.manifest import Edge, EdgeKind, Kind, Need, Omission
 from rootfs_ansible.model.path import ImagePath
 from rootfs_ansible.model.request import Companion, ExportRequest, Scope
@@ -421,8 +421,8 @@ class _Closing:
             if package is not None or not by.shipped:
                 self._walk(Node(path, found, by, tree))
                 return
-        if found.special:
-            self._findings.lacks(by.source, path.text, f"{found.special}, which no image holds")
+        if what := unfit(path, found):
+            self._findings.lacks(by.source, path.text, f"{what}, which no image holds")
             return
         self._edge(by.source, path, kind, detail)
         self._enter(Node(path, found, by, tree))

@@ -17,6 +17,9 @@ DATABASE = ImagePath("/var/lib/dpkg")
 # The states in which a package's files are there (dpkg(1), "Package states").
 _UNPACKED = {"unpacked", "half-configured", "triggers-awaited", "triggers-pending", "installed"}
 
+# All its files together: 2,000 packages have 20 MB. A hole in a file would count, too.
+_LARGEST = 128 << 20
+
 _FIELD = re.compile(r"^([!-9;-~]+):[ \t]*(.*(?:\n[ \t].*)*)", re.MULTILINE)
 _SOURCE = re.compile(r"\S+")
 
@@ -96,6 +99,8 @@ class PackageDatabase:
     def __init__(self, root: Root) -> None:
         self._root = root
         self._shared: set[str] = set()
+        self._budget = _LARGEST
+        self._counted: set[ImagePath] = set()
 
     def owner(self, path: ImagePath) -> Installed | None:
         """Return the package that owns ``path``, which has no link among its parents.
@@ -335,11 +340,16 @@ class PackageDatabase:
                 continue
 
     def _provider(self, name: str) -> Installed | None:
+        return self._providers.get(name)
+
+    @cached_property
+    def _providers(self) -> dict[str, Installed]:
+        """What packages provide → the first that does."""
+        found: dict[str, Installed] = {}
         for package in self._packages:
-            provided = (clause.split("(")[0].strip() for clause in package.provides.split(","))
-            if name in provided:
-                return package
-        return None
+            for clause in package.provides.split(","):
+                found.setdefault(clause.split("(")[0].strip(), package)
+        return found
 
     def _read(self, path: ImagePath) -> str:
         resolution = self._root.resolve(path)
@@ -347,9 +357,19 @@ class PackageDatabase:
             return ""
         try:
             with self._root.open(resolution.path) as stream:
-                return stream.read().decode("utf-8", "surrogateescape")
+                content = stream.read(_LARGEST + 1)
         except ClosureError:
             return ""
+        if path not in self._counted:
+            self._counted.add(path)
+            self._budget -= len(content)
+        if self._budget < 0:
+            raise ClosureError(
+                f"is larger than {_LARGEST >> 20} MB, as no package database is",
+                where=DATABASE.text,
+                hint="remove what is not dpkg's there at the end of the build",
+            )
+        return content.decode("utf-8", "surrogateescape")
 
     def _names(self, directory: ImagePath) -> Iterable[str]:
         resolution = self._root.resolve(directory)

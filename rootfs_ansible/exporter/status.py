@@ -7,6 +7,7 @@ import stat
 from typing import NamedTuple
 
 from rootfs_ansible.model.manifest import Kind
+from rootfs_ansible.model.path import ImagePath
 
 _KINDS = {
     stat.S_IFREG: Kind.FILE,
@@ -19,6 +20,12 @@ _SPECIAL = {
     stat.S_IFCHR: "a character device",
     stat.S_IFBLK: "a block device",
 }
+
+# st_blocks counts these, whatever the file system's own are (inode(7)).
+_BLOCK = 512
+# Smaller holes are written as the zeros that they read as; so is what the file system compresses.
+_LARGEST_HOLE = 1 << 30
+_COMPRESSION = 8
 
 
 class Status(NamedTuple):
@@ -49,5 +56,25 @@ def status(found: os.stat_result) -> Status:
         gid=found.st_gid,
         size=found.st_size if kind is Kind.FILE else 0,
         inode=(found.st_dev, found.st_ino) if found.st_nlink > 1 and kind is Kind.FILE else None,
-        special=_SPECIAL.get(stat.S_IFMT(found.st_mode), ""),
+        special=_SPECIAL.get(stat.S_IFMT(found.st_mode), "") or _holes(found),
     )
+
+
+def unfit(path: ImagePath, of: Status) -> str:
+    """Say what ``path`` is, where that is nothing that an image can hold; empty where it can.
+
+    A name that begins with .wh. deletes a file of a lower layer (OCI image-spec, layer.md).
+    """
+    return of.special or ("a whiteout by its name" if path.name.startswith(".wh.") else "")
+
+
+def _holes(found: os.stat_result) -> str:
+    """Say that a file is nearly all holes: a layer has every byte of it, be it zero."""
+    held = found.st_blocks * _BLOCK
+    if (
+        not stat.S_ISREG(found.st_mode)
+        or found.st_size - held < _LARGEST_HOLE
+        or (held * _COMPRESSION > found.st_size)
+    ):
+        return ""
+    return f"a file of {found.st_size >> 30} GB of which {-(-held >> 20)} MB are there"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from trees import package, plant
 
+from rootfs_ansible.errors import ClosureError
 from rootfs_ansible.exporter.dpkg import PackageDatabase
 from rootfs_ansible.exporter.root import Root
 from rootfs_ansible.model.path import ImagePath
@@ -143,6 +146,34 @@ def test_a_database_never_leads_out_of_the_tree(tmp_path: Path) -> None:
         "Package: x\nStatus: install ok installed\nArchitecture: all\n"
     )
     assert owner(root, "/etc/secret") == ""
+
+
+@pytest.mark.parametrize("name", ["status", "info/x.list", "diversions", "alternatives/x"])
+def test_a_database_without_an_end_is_refused(tmp_path: Path, name: str) -> None:
+    """A terabyte of a hole; and many files that are large together."""
+    package(tmp_path, "x", "/usr/bin/x")
+    database = tmp_path / "var/lib/dpkg"
+    (database / "alternatives").mkdir()
+    with (database / name).open("ab") as file:
+        file.truncate(1 << 40)
+    tracemalloc.start()
+    with pytest.raises(ClosureError, match=r"/var/lib/dpkg: is larger than 128 MB"):
+        owner(tmp_path, "/usr/bin/y")
+    assert tracemalloc.get_traced_memory()[1] < 600 << 20
+    tracemalloc.stop()
+
+
+def test_what_packages_provide_is_looked_up_at_once(tmp_path: Path) -> None:
+    """A million comparisons of each of a thousand names take minutes."""
+    many = ", ".join(f"virtual{number}" for number in range(30_000))
+    asked = ", ".join(f"gone{number}" for number in range(30_000))
+    package(tmp_path, "a", "/usr/bin/a", Provides=many, Depends=f"{asked}, virtual29999")
+    database = PackageDatabase(Root(tmp_path))
+    found = database.find("a")
+    assert found is not None
+    before = time.process_time()
+    assert database.dependencies(found) == (found,)
+    assert time.process_time() - before < 5
 
 
 noise = st.lists(

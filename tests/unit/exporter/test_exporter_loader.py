@@ -301,6 +301,37 @@ class TestConfiguration:
         library(root, "/app/user", [name])
         assert loaded(root, "/app/user") == [f"{name} => {f'/opt/{name}' if is_found else NO}"]
 
+    def test_what_ldconfig_cannot_read_is_passed_over(self, root: Path) -> None:
+        plant(
+            root,
+            """
+            /etc/ld.so.conf include /etc/c/*\\n/last
+            /etc/c/a/
+            /etc/c/b fifo
+            /etc/c/c /c/no
+            /etc/c/d -> gone
+            """,
+        )
+        (root / "etc/c/c").write_bytes(b"/c\0/no\ninclude \0\ninclude \n")
+        assert [str(path) for path in configured_directories(Root(root))] == ["/c", "/last"]
+
+    def test_includes_may_be_deep(self, root: Path) -> None:
+        plant(root, "/etc/ld.so.conf include c/0")
+        for number in range(2000):
+            plant(root, f"/etc/c/{number} include {number + 1}\\n/d{number}")
+        found = [str(path) for path in configured_directories(Root(root))]
+        assert (len(found), found[0], found[-1]) == (2000, "/d1999", "/d0")
+
+    @pytest.mark.parametrize("line", ["include /*/*/*/*", "/long" * 800])
+    def test_includes_that_do_not_end_are_refused(self, root: Path, line: str) -> None:
+        """Each line of each file looks into all directories again."""
+        for number in range(40):
+            plant(root, f"/etc/c/{number}/x/y z")
+            (root / f"etc/c/{number}/conf").write_text(f"{line}{number}\n" * 1000)
+        plant(root, "/etc/ld.so.conf include c/*/conf")
+        with pytest.raises(ClosureError, match=r"/etc/ld.so.conf: includes unreasonably many"):
+            configured_directories(Root(root))
+
 
 class TestPreload:
     def test_comes_first_and_with_all_it_needs(self, root: Path) -> None:

@@ -202,6 +202,15 @@ class TestReading:
         assert root.xattrs(ImagePath("/file")) == (("user.note", "01ff"),)
         assert root.xattrs(ImagePath("/link")) == ()
 
+    def test_an_attribute_that_no_archive_can_tell_is_refused(self, tree: Path) -> None:
+        plant(tree, "/file x")
+        try:
+            os.setxattr(tree / "file", "user.a=b", b"c")
+        except OSError:
+            pytest.skip("the file system of the tests has no extended attributes")
+        with pytest.raises(ClosureError, match=r"/file: has an extended attribute with ="):
+            Root(tree).xattrs(ImagePath("/file"))
+
     def test_the_root_of_the_machine(self) -> None:
         root = Root(Path("/"))
         found = root.resolve(ImagePath("/bin/sh"))

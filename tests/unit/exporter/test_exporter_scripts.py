@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -113,7 +114,7 @@ def test_env_runs_what_the_real_one_runs(text: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def echo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def echo() -> Iterator[Path]:
     """A program called env that says by what name and with what arguments it runs."""
     source = """
         #include <stdio.h>
