@@ -129,6 +129,9 @@ class Comparison:
             found = [line for line in theirs if "=> /" in line]
             return f"{path}: {kind}, but the loader takes it: {found}" if found else ""
         ours = self.ours(path)
+        if (elf := self.loader.elf(path)) and not elf.needed and not theirs:
+            # The trace says "statically linked" then, whatever is preloaded.
+            return ""
         if theirs and theirs[0].startswith("fatal: "):
             return "" if theirs[0] in ours else f"{path}: ours {ours}, the loader's {theirs}"
         loaded = [path, *(item.real for item in self.loader.load(path).objects)]

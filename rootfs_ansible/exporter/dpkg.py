@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -356,19 +357,20 @@ class PackageDatabase:
         if resolution is None:
             return ""
         try:
-            with self._root.open(resolution.path) as stream:
-                content = stream.read(_LARGEST + 1)
+            stream = self._root.open(resolution.path)
         except ClosureError:
             return ""
-        if path not in self._counted:
-            self._counted.add(path)
-            self._budget -= len(content)
-        if self._budget < 0:
-            raise ClosureError(
-                f"is larger than {_LARGEST >> 20} MB, as no package database is",
-                where=DATABASE.text,
-                hint="remove what is not dpkg's there at the end of the build",
-            )
+        with stream:
+            if path not in self._counted:
+                self._counted.add(path)
+                self._budget -= os.fstat(stream.fileno()).st_size
+            if self._budget < 0:
+                raise ClosureError(
+                    f"is larger than {_LARGEST >> 20} MB, as no package database is",
+                    where=DATABASE.text,
+                    hint="remove what is not dpkg's there at the end of the build",
+                )
+            content = stream.read()
         return content.decode("utf-8", "surrogateescape")
 
     def _names(self, directory: ImagePath) -> Iterable[str]:

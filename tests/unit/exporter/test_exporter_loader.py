@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
-from hypothesis import given, settings
+from fuzzing import fuzzed
+from hypothesis import given
 from hypothesis import strategies as st
 from resolutions import Comparison
 from trees import LOADER, compiled, library, plant, written
@@ -748,7 +749,7 @@ class TestHarm:
         assert missing[0].reason == ""
         assert missing[-1].reason == "search paths are unreasonably long"
 
-    @settings(max_examples=150, deadline=None)
+    @fuzzed(150)
     @given(data=st.data())
     def test_damaged_files_are_loaded_or_not(
         self, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
@@ -774,7 +775,7 @@ class TestHarm:
             loading = loader.load(ImagePath(path))
             assert not any(str(item.real).startswith(outside) for item in loading.objects)
 
-    @settings(max_examples=200, deadline=None)
+    @fuzzed(200)
     @given(text=st.text(st.sampled_from("/abc.*?[]#= \t\n\0include$:é"), max_size=120))
     def test_any_configuration_is_read(
         self, tmp_path_factory: pytest.TempPathFactory, text: str

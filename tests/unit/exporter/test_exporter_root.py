@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from fuzzing import fuzzed
+from hypothesis import given
 from hypothesis import strategies as st
 from trees import plant
 
@@ -110,7 +111,7 @@ class TestStayingInside:
         with pytest.raises(ClosureError, match="no regular file"):
             Root(tree).open(ImagePath(f"/{thing}"))
 
-    @settings(max_examples=150, deadline=None)
+    @fuzzed(150)
     @given(
         targets=st.lists(
             st.lists(st.sampled_from(["..", ".", "", "0", "1", "2", "3", "d"]), max_size=6),

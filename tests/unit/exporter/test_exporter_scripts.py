@@ -11,7 +11,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given, settings
+from fuzzing import fuzzed
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rootfs_ansible.exporter.scripts import candidates, shebang
@@ -98,7 +99,7 @@ WORDS = st.one_of(
 
 
 @pytest.mark.skipif(not ENV, reason="env is not that of GNU")
-@settings(max_examples=60, deadline=None)
+@fuzzed(60)
 @given(st.lists(WORDS, min_size=1, max_size=9).map("".join).filter(lambda text: text.strip("\0 ")))
 def test_env_runs_what_the_real_one_runs(text: str) -> None:
     argument = text.replace("\0", "").replace("\n", "").strip(" \t").encode("utf-8", "replace")
@@ -130,7 +131,7 @@ def echo() -> Iterator[Path]:
         yield made
 
 
-@settings(max_examples=60, deadline=None)
+@fuzzed(60)
 @given(
     before=st.sampled_from([b"", b" ", b"\t ", b" " * 230, b" " * 250]),
     after=st.lists(
@@ -158,7 +159,7 @@ def test_the_kernel_runs_what_the_first_line_says(
         assert found.program.encode("utf-8", "surrogateescape") == words[1]
 
 
-@settings(max_examples=300, deadline=None)
+@fuzzed(300)
 @given(
     st.one_of(
         st.binary(max_size=300),
