@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import tracemalloc
 from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
@@ -15,7 +16,7 @@ from fuzzing import fuzzed
 from hypothesis import given
 from hypothesis import strategies as st
 from resolutions import Comparison
-from trees import LOADER, compiled, library, plant, written
+from trees import LOADER, compiled, exported, library, plant, written
 
 from rootfs_ansible.errors import ClosureError, RootfsError
 from rootfs_ansible.exporter.ldconfig import configured_directories
@@ -748,6 +749,43 @@ class TestHarm:
         assert [item.soname for item in missing] == [name.decode() for name in names]
         assert missing[0].reason == ""
         assert missing[-1].reason == "search paths are unreasonably long"
+
+    def test_tokens_that_become_gigabytes_are_names(self, root: Path) -> None:
+        """Names of nine thousand origins each, in a directory with a long path."""
+        directory = "/" + "/".join(["d" * 200] * 15)
+        token, strings, entries = b"$ORIGIN" * 9000, b"\0", []
+        for number in range(25):
+            entries.append(f"1 {len(strings)}")
+            strings += token + f"/{number}".encode() + b"\0"
+        entries.append(f"29 {len(strings)}")
+        strings += token + b"\0"
+        path = root / directory.strip("/") / "x"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(written(64, "little", entries="\n".join(entries), strings=strings))
+        tracemalloc.start()
+        loading = Loader(Root(root)).load(ImagePath(f"{directory}/x"))
+        assert len(loading.missing) == 25
+        assert tracemalloc.get_traced_memory()[1] < 64 << 20
+        tracemalloc.stop()
+
+    def test_messages_about_long_search_paths_are_short(self, root: Path) -> None:
+        """Thousands of names, each missing in the same directories, whose names are long."""
+        strings = b"\0" + b":".join(b"/%03d" % n * 900 for n in range(16)) + b"\0"
+        entries = ["29 1"]
+        for number in range(5000):
+            entries.append(f"1 {len(strings)}")
+            strings += b"l%d\0" % number
+        data = written(64, "little", entries="\n".join(entries), strings=strings)
+        (root / "app").mkdir()
+        (root / "app/x").write_bytes(data)
+        tracemalloc.start()
+        with pytest.raises(ClosureError) as caught:
+            exported(root, "/app")
+        assert tracemalloc.get_traced_memory()[1] < 64 << 20
+        tracemalloc.stop()
+        assert len(caught.value.details) == 5000
+        assert max(map(len, caught.value.details)) < 5000
+        assert "and 19 more), needed by /app/x" in caught.value.details[0]
 
     @fuzzed(150)
     @given(data=st.data())
