@@ -102,7 +102,7 @@ def rewritten(draw: st.DrawFn, content: bytes) -> bytes:
                 b"\r",
             ]
             lines[at] += draw(st.sampled_from(words)) + lines[draw(st.integers(0, len(lines) - 1))]
-        elif how == "repeat":
+        elif how == "repeat" and len(lines[at]) < 4096:
             lines[at] *= draw(st.integers(2, 200))
     return b"\n".join(lines)
 

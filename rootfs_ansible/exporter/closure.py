@@ -394,6 +394,9 @@ class _Closing:
                 self._edge(by.source, path, kind, detail)
             return
         if (drop := self._claims.dropped.pop(path, None)) is not None:
+            if what := unfit(path, drop.claim.status):
+                self._findings.lacks(by.source, path.text, f"{what}, which no image holds")
+                return
             self._claims.claimed[path] = drop.claim
             self._edge(by.source, path, kind, detail)
             by = by._replace(layer=drop.claim.output.layer)

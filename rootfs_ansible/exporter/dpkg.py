@@ -22,6 +22,8 @@ _UNPACKED = {"unpacked", "half-configured", "triggers-awaited", "triggers-pendin
 _LARGEST = 128 << 20
 
 _FIELD = re.compile(r"^([!-9;-~]+):[ \t]*(.*(?:\n[ \t].*)*)", re.MULTILINE)
+# Names of packages and architectures (Debian Policy 5.6.7, 5.6.8): they become names of files.
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]*")
 _SOURCE = re.compile(r"\S+")
 
 # What a package has for people, for the package manager or for interactive shells.
@@ -216,7 +218,9 @@ class PackageDatabase:
         for stanza in re.split(r"\n(?:[ \t]*\n)+", text):
             fields = dict(_FIELD.findall(stanza))
             if fields.get("Status", "").split()[-1:] and (
-                fields["Status"].split()[-1] in _UNPACKED and fields.get("Package")
+                fields["Status"].split()[-1] in _UNPACKED
+                and _NAME.fullmatch(fields.get("Package", ""))
+                and _NAME.fullmatch(fields.get("Architecture", "all"))
             ):
                 found.append((fields, stanza.strip("\n") + "\n"))
         return tuple(found)

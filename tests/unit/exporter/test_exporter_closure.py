@@ -157,6 +157,12 @@ class TestLinks:
         plant(root, "/app/a -> b\n/app/b -> a\n/app/c -> c/c\n/app/here -> .")
         assert list(exported(root, "/app").paths) == ["/app/a", "/app/b", "/app/c", "/app/here"]
 
+    def test_a_link_to_a_fifo_that_is_pruned_is_an_error(self, root: Path) -> None:
+        plant(root, "/app/binding.gyp x\n/app/build/f fifo\n/app/link -> build/f")
+        prune = [Prune("addon", "x", "binding.gyp", ("build/**",))]
+        with pytest.raises(ClosureError, match=r"/app/build/f \(a FIFO, which no image holds\)"):
+            exported(root, "/app", prune=prune)
+
     def test_a_link_to_a_fifo_is_an_error(self, root: Path) -> None:
         plant(root, "/app/x -> /srv/queue\n/srv/queue fifo")
         with pytest.raises(

@@ -177,6 +177,22 @@ def test_what_packages_provide_is_looked_up_at_once(tmp_path: Path) -> None:
     assert time.process_time() - before < 5
 
 
+@pytest.mark.parametrize("name", ["a\0b", "a/b", "", "ä", "a b", "../a"])
+@pytest.mark.parametrize("field", ["Package", "Architecture"])
+def test_a_package_that_no_package_can_be_called_is_passed_over(
+    tmp_path: Path, field: str, name: str
+) -> None:
+    package(tmp_path, "x", "/usr/bin/x")
+    with (tmp_path / "var/lib/dpkg/status").open("a") as status:
+        fields = {"Package": "y", "Architecture": "amd64"} | {field: name}
+        status.writelines(f"{key}: {value}\n" for key, value in fields.items())
+        status.write("Status: install ok installed\n\n")
+    database = PackageDatabase(Root(tmp_path))
+    found = database.owner(ImagePath("/usr/bin/x"))
+    assert found is not None
+    assert [item.name for item in database._packages] == ["x"]
+
+
 noise = st.lists(
     st.one_of(
         st.sampled_from(

@@ -220,6 +220,33 @@ def test_what_no_image_can_hold_is_one_error(root: Path) -> None:
     assert exported(root, output("/app", excluding=("queue", "run"))).paths == {"/app/x": "app"}
 
 
+def test_names_of_any_bytes(root: Path) -> None:
+    """Of files, links, targets, hard links, directories, attributes and interpreters."""
+    app = root / "app"
+    (app / "empty\udcfc").mkdir(parents=True)
+    (app / "a\udcff").write_bytes(b"#!/usr/bin/env no\xe9\n")
+    (app / "a\udcff").chmod(0o755)
+    (app / "hard\udcfd").hardlink_to(app / "a\udcff")
+    (app / "link\udcfe").symlink_to("a\udcff")
+    (app / "new\nline").symlink_to("/gone\udcff/\n")
+    os.setxattr(app / "a\udcff", "user.note\udcff", b"v")
+    found = exported(root, "/app")
+    assert found.tree() == [
+        "/app dir 0755",
+        "/app/a\udcff file 0755 #!/usr/bin/env no\ufffd\\n",
+        "/app/empty\udcfc dir 0755",
+        "/app/hard\udcfd = /app/a\udcff",
+        "/app/link\udcfe -> a\udcff",
+        "/app/new\nline -> /gone\udcff/\n",
+    ]
+    by_path = {str(entry.path): entry for entry in found.fragment.entries}
+    assert by_path["/app/a\udcff"].xattrs == (("user.note\udcff", "76"),)
+    assert by_path["/app/a\udcff"] == dataclasses.replace(
+        by_path["/app/hard\udcfd"], path=by_path["/app/a\udcff"].path, hardlink=None
+    )
+    assert "no\udce9 is not in the rootfs" in found.omitted["/app/hard\udcfd"]
+
+
 def test_a_name_that_deletes_files_of_lower_layers_is_refused(root: Path) -> None:
     plant(root, "/app/.wh.x y\n/app/link -> ../lib/.wh..wh..opq\n/lib/.wh..wh..opq y")
     with pytest.raises(ClosureError, match=r"/app/\.wh\.x is a whiteout by its name"):
@@ -236,21 +263,20 @@ def sparse(path: Path, size: int, content: bytes = b"x") -> None:
 
 
 def test_a_file_of_holes_is_refused(root: Path) -> None:
-    """A layer has every byte of it: a terabyte, of which nobody has reason to wait for."""
-    sparse(root / "app/disk", 1 << 40)
+    """A layer has every byte of it: of a terabyte, too."""
+    sparse(root / "app/disk", 3 << 30)
     library(root, "/app/x.node", ["libdisk.so"], runpath="$ORIGIN")
     library(root, "/app/libdisk.so")
-    os.truncate(root / "app/libdisk.so", 1 << 40)
+    os.truncate(root / "app/libdisk.so", 3 << 30)
     with pytest.raises(ClosureError) as caught:
         exported(root, "/app")
     assert caught.value.details == (
-        "/app/disk is a file of 1024 GB of which 1 MB are there (declared by test, layer app)",
-        "/app/libdisk.so is a file of 1024 GB of which 1 MB are there"
-        " (declared by test, layer app)",
+        "/app/disk is a file of 3 GB of which 1 MB are there (declared by test, layer app)",
+        "/app/libdisk.so is a file of 3 GB of which 1 MB are there (declared by test, layer app)",
     )
     (details,) = (error(root, "/app/x.node").details,)
     assert details == (
-        "/app/libdisk.so (a file of 1024 GB of which 1 MB are there, which no image holds),"
+        "/app/libdisk.so (a file of 3 GB of which 1 MB are there, which no image holds),"
         " needed by /app/x.node",
     )
 
