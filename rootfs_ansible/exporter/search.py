@@ -207,16 +207,26 @@ class Search:
     def _is_cached(self, found: Found, name: str) -> bool:
         """Say whether ldconfig(8) records ``found`` under ``name`` (search_dir of elf/ldconfig.c).
 
-        It looks at libraries alone, and records them by the name that they give themselves; a
-        link for the link editor (libx.so, which leads to one that is libx.so.1) by its own.
+        It looks at libraries alone, and records a directory's names that they give themselves;
+        a link for the link editor (libx.so, which leads to one that is libx.so.1) by its own.
         """
-        if not _CACHEABLE.match(name) or found.elf is None:
+        if found.elf is None:
             return False
         soname = found.elf.soname or name
-        if soname == name or not (name.endswith(".so") and soname.startswith(name)):
-            return soname == name
-        status = self._root.lstat(found.path)
-        return status is not None and stat.S_ISLNK(status.st_mode)
+        if _CACHEABLE.match(name):
+            if soname == name:
+                return True
+            if name.endswith(".so") and soname.startswith(name):
+                status = self._root.lstat(found.path)
+                if status is not None and stat.S_ISLNK(status.st_mode):
+                    return True
+        # The name that another file there gives itself leads to what has it.
+        others = (self.elf(found.path.parent / other) for other in self._cacheable(found))
+        return any(other is not None and other.soname == name for other in others)
+
+    def _cacheable(self, found: Found) -> list[str]:
+        names = self._names(found.directory.path) if found.directory.path else ()
+        return sorted(name for name in names if _CACHEABLE.match(name) and name != found.path.name)
 
     def named(self, text: str, origin: ImagePath) -> Found | None:
         """Return the file at the absolute path ``text``, which needs no search."""

@@ -291,6 +291,13 @@ class TestConfiguration:
             "libd.so => not found",
         ]
 
+    def test_ldconfig_knows_what_another_file_says_of_itself(self, root: Path) -> None:
+        library(root, "/opt/d.so", soname="other")
+        library(root, "/opt/libimp.so", soname="d.so")
+        plant(root, "/etc/ld.so.conf /opt")
+        library(root, "/app/x", ["d.so"])
+        assert loaded(root, "/app/x") == ["d.so => /opt/d.so"]
+
     @pytest.mark.parametrize(
         ("name", "is_found"),
         [("libx.so", True), ("ld-x.so.1", True), ("x.so", False), ("libx", False)],
