@@ -255,7 +255,8 @@ class _Reader:
             needed=each(_DT_NEEDED),
             soname=one(_DT_SONAME),
             rpath=one(_DT_RPATH),
-            runpath=one(_DT_RUNPATH),
+            # An empty one makes an RPATH void, too: it names the working directory.
+            runpath=(one(_DT_RUNPATH) or ":") if _DT_RUNPATH in last else "",
             auxiliary=each(_DT_AUXILIARY),
             filters=each(_DT_FILTER),
             skips_default_directories=bool(flags & _DF_1_NODEFLIB),

@@ -123,6 +123,16 @@ class TestSearchPaths:
         library(root, "/app/x", ["liba.so.1"], rpath="/opt")
         assert loaded(root, "/app/x")[1] == "libb.so.1 => not found"
 
+    def test_an_empty_runpath_makes_an_rpath_void(self, root: Path) -> None:
+        library(root, "/opt/liba.so.1")
+        strings = b"\0liba.so.1\0/opt\0"
+        data = bytearray(written(64, "little", entries="1 1\n15 11\n29 0", strings=strings))
+        # The real loader maps whole pages.
+        data[64 + 48 : 64 + 56] = (4096).to_bytes(8, "little")
+        (root / "app").mkdir()
+        (root / "app/x").write_bytes(data)
+        assert loaded(root, "/app/x") == ["liba.so.1 => not found"]
+
     def test_the_nearest_rpath_comes_first(self, root: Path) -> None:
         for path in ("/near/libb.so.1", "/far/libb.so.1"):
             library(root, path)
