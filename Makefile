@@ -23,6 +23,7 @@ build: .venv/ready
 test: lint
 	@tools/packages curl=curl diffoscope=diffoscope-minimal faketime=faketime \
 		gcc=gcc,libc6-dev skopeo=skopeo umoci=umoci
+	@[ "$$(uname -m)" != x86_64 ] || tools/packages /lib/ld-musl-x86_64.so.1=musl
 	@ansible-playbook playbooks/engine.yml
 	@rm -rf .cache/molecule
 	@eval "$$($(ENGINE) env)" && \

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import fuzzing  # noqa: F401 - it brings the profile of long runs
 import pytest
 
 from rootfs_ansible.drive import daemon

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -11,6 +12,9 @@ from rootfs_ansible.model.path import ImagePath
 
 PASSWD = ImagePath("/etc/passwd")
 GROUP = ImagePath("/etc/group")
+
+_LARGEST = 4 << 20
+_ID = re.compile(r"[0-9]{1,10}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +62,12 @@ def _lines(root: Root, path: ImagePath, count: int) -> list[list[str]]:
         return []
     try:
         with root.open(resolution.path) as stream:
-            text = stream.read().decode("utf-8", "surrogateescape")
+            text = stream.read(_LARGEST).decode("utf-8", "surrogateescape")
     except ClosureError:
         return []
     found: dict[str, list[str]] = {}
     for line in text.split("\n"):
         fields = line.split(":")
-        if len(fields) == count and fields[0] and fields[2].isdecimal() and fields[2].isascii():
+        if len(fields) == count and fields[0] and _ID.fullmatch(fields[2]):
             found.setdefault(fields[0], fields)
     return list(found.values())

@@ -19,14 +19,14 @@ from rootfs_ansible.exporter.findings import Findings
 from rootfs_ansible.exporter.foreign import foreign
 from rootfs_ansible.exporter.heads import Heads
 from rootfs_ansible.exporter.interpreters import Interpreters, Script
-from rootfs_ansible.exporter.loader import Loader
+from rootfs_ansible.exporter.loader import PRELOAD, Loader
 from rootfs_ansible.exporter.mounts import is_mounted, is_runtime_mount
 from rootfs_ansible.exporter.nodes import Node, Requester
 from rootfs_ansible.exporter.opened import OpenedNames
 from rootfs_ansible.exporter.outputs import Claim, Claims
 from rootfs_ansible.exporter.pathmap import PathMap
 from rootfs_ansible.exporter.root import Resolution, Root
-from rootfs_ansible.exporter.status import Status, status
+from rootfs_ansible.exporter.status import Status, status, unfit
 from rootfs_ansible.model.manifest import Edge, EdgeKind, Kind, Need, Omission, edge_order
 from rootfs_ansible.model.path import ImagePath
 from rootfs_ansible.model.request import Companion, ExportRequest, Foreign, Scope
@@ -95,6 +95,7 @@ class _Closing:
         self._claims = claims
         self._request = request
         self._loader = Loader(root)
+        self._preload = PRELOAD in claims.claimed or PRELOAD in request.provided
         self._companions = Companions(request.companions)
         self._provided = frozenset(request.provided)
         self._build = request.scope is Scope.BUILD
@@ -296,6 +297,9 @@ class _Closing:
         claim = self._claims.claimed.get(node.path)
         if claim is not None and claim.made:
             return
+        if node.path == PRELOAD:
+            self._load(node, is_program=True)
+            return
         head = self._heads.take(node.path, node.status)
         if binary_format(head) is BinaryFormat.ELF:
             elf = self._loader.elf(node.path)
@@ -318,7 +322,9 @@ class _Closing:
 
     def _load(self, node: Node, *, is_program: bool) -> None:
         """Follow what the loader takes for an ELF file."""
-        loading = self._loader.load(node.path, lambda path: self._opened(path, node))
+        loading = self._loader.load(
+            node.path, lambda path: self._opened(path, node), preload=self._preload
+        )
         self._loaded.add(node.path)
         program = loading.interpreter
         for loaded in (*((program,) if program else ()), *loading.objects):
@@ -440,6 +446,9 @@ class _Closing:
                 self._edge(by.source, path, kind, detail)
             return
         if (drop := self._claims.dropped.pop(path, None)) is not None:
+            if what := unfit(path, drop.claim.status):
+                self._findings.lacks(by.source, path.text, f"{what}, which no image holds")
+                return
             self._claims.claimed[path] = drop.claim
             self._restored.add(path)
             self._edge(by.source, path, kind, detail)
@@ -468,8 +477,8 @@ class _Closing:
             if package is not None or not by.shipped:
                 self._walk(Node(path, found, by, tree))
                 return
-        if found.special:
-            self._findings.lacks(by.source, path.text, f"{found.special}, which no image holds")
+        if what := unfit(path, found):
+            self._findings.lacks(by.source, path.text, f"{what}, which no image holds")
             return
         self._edge(by.source, path, kind, detail)
         self._enter(Node(path, found, by, tree))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -17,7 +18,12 @@ DATABASE = ImagePath("/var/lib/dpkg")
 # The states in which a package's files are there (dpkg(1), "Package states").
 _UNPACKED = {"unpacked", "half-configured", "triggers-awaited", "triggers-pending", "installed"}
 
+# All its files together: 2,000 packages have 20 MB. A hole in a file would count, too.
+_LARGEST = 128 << 20
+
 _FIELD = re.compile(r"^([!-9;-~]+):[ \t]*(.*(?:\n[ \t].*)*)", re.MULTILINE)
+# Names of packages and architectures (Debian Policy 5.6.7, 5.6.8): they become names of files.
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]*")
 _SOURCE = re.compile(r"\S+")
 
 # What a package has for people, for the package manager or for interactive shells.
@@ -96,6 +102,8 @@ class PackageDatabase:
     def __init__(self, root: Root) -> None:
         self._root = root
         self._shared: set[str] = set()
+        self._budget = _LARGEST
+        self._counted: set[ImagePath] = set()
 
     def owner(self, path: ImagePath) -> Installed | None:
         """Return the package that owns ``path``, which has no link among its parents.
@@ -212,7 +220,9 @@ class PackageDatabase:
         for stanza in re.split(r"\n(?:[ \t]*\n)+", text):
             fields = dict(_FIELD.findall(stanza))
             if fields.get("Status", "").split()[-1:] and (
-                fields["Status"].split()[-1] in _UNPACKED and fields.get("Package")
+                fields["Status"].split()[-1] in _UNPACKED
+                and _NAME.fullmatch(fields.get("Package", ""))
+                and _NAME.fullmatch(fields.get("Architecture", "all"))
             ):
                 found.append((fields, stanza.strip("\n") + "\n"))
         return tuple(found)
@@ -337,21 +347,37 @@ class PackageDatabase:
                 continue
 
     def _provider(self, name: str) -> Installed | None:
+        return self._providers.get(name)
+
+    @cached_property
+    def _providers(self) -> dict[str, Installed]:
+        """What packages provide → the first that does."""
+        found: dict[str, Installed] = {}
         for package in self._packages:
-            provided = (clause.split("(")[0].strip() for clause in package.provides.split(","))
-            if name in provided:
-                return package
-        return None
+            for clause in package.provides.split(","):
+                found.setdefault(clause.split("(")[0].strip(), package)
+        return found
 
     def _read(self, path: ImagePath) -> str:
         resolution = self._root.resolve(path)
         if resolution is None:
             return ""
         try:
-            with self._root.open(resolution.path) as stream:
-                return stream.read().decode("utf-8", "surrogateescape")
+            stream = self._root.open(resolution.path)
         except ClosureError:
             return ""
+        with stream:
+            if path not in self._counted:
+                self._counted.add(path)
+                self._budget -= os.fstat(stream.fileno()).st_size
+            if self._budget < 0:
+                raise ClosureError(
+                    f"is larger than {_LARGEST >> 20} MB, as no package database is",
+                    where=DATABASE.text,
+                    hint="remove what is not dpkg's there at the end of the build",
+                )
+            content = stream.read()
+        return content.decode("utf-8", "surrogateescape")
 
     def _names(self, directory: ImagePath) -> Iterable[str]:
         resolution = self._root.resolve(directory)

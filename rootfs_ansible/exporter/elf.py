@@ -16,7 +16,7 @@ ELF_MAGIC = b"\x7fELF"
 # A loader reads some hundred bytes of a file; what asks for more than this is made to harm.
 _BUDGET = 4 << 20
 _LONGEST_STRING = 64 << 10
-_MOST_RECORDS = 32 << 10
+_MOST_RECORDS = 8 << 10
 _PAGE = 4096
 
 # Numbers of the System V ABI (gABI chapters 4 and 5) and of glibc's elf/elf.h.
@@ -255,7 +255,8 @@ class _Reader:
             needed=each(_DT_NEEDED),
             soname=one(_DT_SONAME),
             rpath=one(_DT_RPATH),
-            runpath=one(_DT_RUNPATH),
+            # An empty one makes an RPATH void, too: it names the working directory.
+            runpath=(one(_DT_RUNPATH) or ":") if _DT_RUNPATH in last else "",
             auxiliary=each(_DT_AUXILIARY),
             filters=each(_DT_FILTER),
             skips_default_directories=bool(flags & _DF_1_NODEFLIB),

@@ -8,6 +8,9 @@ from rootfs_ansible.exporter.loader import Loader, Missing, MissingVersion
 from rootfs_ansible.model.manifest import Edge, EdgeKind
 from rootfs_ansible.model.path import ImagePath
 
+# A search path may be as long as a file, and each of thousands of names can be missing in it.
+_LONGEST = 1000
+
 
 class Findings:
     """What makes an export fail, by who lacks what: one line each."""
@@ -33,7 +36,7 @@ class Findings:
         What a program lacks keeps it from starting. What a library lacks by itself may be there
         when a program loads it.
         """
-        places = f", searched in {', '.join(missing.searched)}" if missing.searched else ""
+        places = f", searched in {_listed(missing.searched)}" if missing.searched else ""
         reason = f": {missing.reason}" if missing.reason else places
         self.lacks(missing.requester.text, missing.soname, f"a library{reason}")
         told = self._fatal if is_program else self._excusable
@@ -76,3 +79,11 @@ class Findings:
     def lines(self) -> list[str]:
         """Every finding that is left, sorted."""
         return sorted(self._lines.values())
+
+
+def _listed(places: tuple[str, ...]) -> str:
+    """Return ``places`` as a message can hold them: as many as fit, and the number of the rest."""
+    text, *rest = places
+    while rest and len(text) + len(rest[0]) < _LONGEST:
+        text += f", {rest.pop(0)}"
+    return text[:_LONGEST] + (f" and {len(rest)} more" if rest else "")

@@ -5,14 +5,17 @@ from __future__ import annotations
 import platform
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 from rootfs_ansible.errors import ClosureError
-from rootfs_ansible.exporter.elf import ElfFile, Libc, VersionNeed
+from rootfs_ansible.exporter.elf import ElfFile, ElfType, Libc, VersionNeed
 from rootfs_ansible.exporter.platforms import PLATFORMS
 from rootfs_ansible.exporter.root import Root
 from rootfs_ansible.exporter.search import Directory, Found, Search, System
 from rootfs_ansible.model.path import ImagePath
+
+PRELOAD = ImagePath("/etc/ld.so.preload")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,12 @@ class Loading:
     versions: tuple[MissingVersion, ...] = ()
 
 
+# Its names are set apart by white space or colons; a comment goes to the end of its line (do_main
+# in elf/rtld.c of glibc). Musl has no such file.
+_PRELOAD_SEPARATORS = re.compile(r"[ \t\n:]+")
+_PRELOAD_COMMENT = re.compile(r"#.*")
+_LARGEST_PRELOAD = 64 << 10
+
 # EI_OSABI of what Linux runs: System V, GNU, and the old ABIs of ARM.
 _LINUX = {0, 3, 64, 97}
 _SYSTEMS = {1: "HP-UX", 2: "NetBSD", 6: "Solaris", 7: "AIX", 9: "FreeBSD", 12: "OpenBSD"}
@@ -104,6 +113,10 @@ class _Object:
             at = at.loader
 
 
+class _EndlessError(Exception):
+    """A loading looks into more directories than any real one."""
+
+
 class _Space:
     """The address space of one loading: its objects by name and by file."""
 
@@ -117,9 +130,19 @@ class _Space:
 
     def add(self, item: _Object, *names: str) -> None:
         self.files.setdefault(item.real, item)
-        for name in (*names, item.elf.soname):
+        # musl knows an object by the name that it was searched by, not by the one it has.
+        soname = "" if self.libc is Libc.MUSL else item.elf.soname
+        for name in (*names, soname):
             if name:
                 self.names.setdefault(name, item)
+
+    def counted(self, directories: Iterable[Directory]) -> Iterator[Directory]:
+        """Yield ``directories`` as long as the looks into them are reasonably many."""
+        for directory in directories:
+            self.looks += 1
+            if self.looks > _MOST_LOOKS:
+                raise _EndlessError
+            yield directory
 
 
 class Loader:
@@ -175,19 +198,24 @@ class Loader:
         )
 
     def load(
-        self, path: ImagePath, opened: Callable[[ImagePath], Iterable[str]] = lambda _: ()
+        self,
+        path: ImagePath,
+        opened: Callable[[ImagePath], Iterable[str]] = lambda _: (),
+        *,
+        preload: bool = False,
     ) -> Loading:
         """Return what is loaded with the program or library at ``path``, breadth first.
 
         ``opened`` gives the names that an object may pass to dlopen(3); one that is nowhere is
-        not missing.
+        not missing. With ``preload`` what /etc/ld.so.preload names comes first; asked for that
+        file itself, the answer is what comes with every program.
         Empty for what no loader takes: a static program, an object file, no ELF file at all.
         ``ClosureError`` where nothing is at ``path``.
         """
         resolution = self._root.resolve(path)
         if resolution is None:
             raise ClosureError("there is no such path", where=path.text)
-        elf = self.elf(resolution.path)
+        elf = self._preloading() if path == PRELOAD else self.elf(resolution.path)
         if elf is None or not elf.is_loadable:
             return Loading()
         top = _Object(resolution.path, resolution.path, elf)
@@ -202,6 +230,12 @@ class Loader:
                 interpreter = _loaded(top, elf.interpreter, target)
             else:
                 missing.append(target)
+        for name in self._preloaded if preload and space.libc is Libc.GLIBC else ():
+            target = self._target(space, top, name)
+            if isinstance(target, _Object):
+                loaded.append(replace(_loaded(top, name, target), requester=PRELOAD))
+            else:
+                missing.append(replace(target, requester=PRELOAD))
         for item in space.objects:
             maybe = ((name, False) for name in opened(item.real))
             for name, must in (*_wanted(item.elf), *maybe):
@@ -212,6 +246,27 @@ class Loader:
                     missing.append(target)
         versions = tuple(self._missing_versions(space))
         return Loading(tuple(loaded), interpreter, tuple(missing), versions)
+
+    @cached_property
+    def _preloaded(self) -> tuple[str, ...]:
+        """The names in /etc/ld.so.preload."""
+        resolution = self._root.resolve(PRELOAD)
+        if resolution is None:
+            return ()
+        try:
+            text = self._root.head(resolution.path, _LARGEST_PRELOAD)
+        except ClosureError:
+            return ()
+        names = _PRELOAD_COMMENT.sub("", text.decode("utf-8", "surrogateescape"))
+        return tuple(filter(None, _PRELOAD_SEPARATORS.split(names.partition("\0")[0])))
+
+    def _preloading(self) -> ElfFile | None:
+        """Return /etc/ld.so.preload as a library that needs what it names; nothing without glibc,
+        the only one that reads it."""
+        architectures = [of for of, libc in self._search.loaders if libc is Libc.GLIBC]
+        if not architectures:
+            return None
+        return ElfFile(architectures[0], ElfType.SHARED, 0, needed=self._preloaded)
 
     def _libc(self, elf: ElfFile) -> Libc:
         """Return whose loader takes ``elf``: of two that the root has, glibc's if it is silent."""
@@ -224,17 +279,22 @@ class Loader:
 
     def _target(self, space: _Space, item: _Object, name: str) -> _Object | Missing:
         """Return the object that ``item`` gets for ``name``, put into the space if it is new."""
-        text = self._search.expanded(name, item.found.parent, item.elf.architecture)
+        musl = space.libc is Libc.MUSL
+        origin, architecture = item.found.parent, item.elf.architecture
+        text = name if musl else self._search.expanded(name, origin, architecture)
         known = space.names.get(text)
         if known is not None:
             return known
-        if space.libc is Libc.MUSL and _IN_MUSL.match(text):
-            text = str(self._search.loaders.get((item.elf.architecture, Libc.MUSL), text))
+        if musl and _IN_MUSL.match(text):
+            text = str(self._search.loaders.get((architecture, Libc.MUSL), text))
         target = self._named(item, text) if "/" in text else self._searched(space, item, text)
         if isinstance(target, Missing):
             return target
         present = space.files.get(target.real)
         if present is None:
+            # Since glibc 2.30 (_dl_map_object_from_fd); musl takes anything.
+            if not musl and (target.elf.type == ElfType.PROGRAM or target.elf.is_pie):
+                return Missing(item.real, name, (), f"{target.found} is a program")
             space.objects.append(target)
         space.add(present or target, name, text)
         return present or target
@@ -249,20 +309,25 @@ class Loader:
         return _object(item, text, found)
 
     def _searched(self, space: _Space, item: _Object, name: str) -> _Object | Missing:
-        """Search ``name`` as ``item`` asks for it: its own path first, then the system's."""
-        architecture = item.elf.architecture
-        system = System(architecture, space.libc, item.elf.skips_default_directories)
+        """Search ``name`` as ``item`` asks for it: its own path first, then the system's.
+
+        Where there is none but for newer processors, it is that for the oldest of them.
+        """
+        system = System(item.elf.architecture, space.libc, item.elf.skips_default_directories)
         space.looks += len(self._search.system(system))
-        for directory in self._own_path(space, item):
-            space.looks += 1
-            if space.looks > _MOST_LOOKS:
-                return Missing(item.real, name, (), "search paths are unreasonably long")
-            found = self._search.candidate(architecture, directory, name)
-            if found is not None:
-                return _object(item, name, found)
-        found = self._search.in_system(system, name)
+        own = self._own_path(space, item)
+        try:
+            plain, newer = self._search.look(system, space.counted(own), name)
+        except _EndlessError:
+            return Missing(item.real, name, (), "search paths are unreasonably long")
+        if plain is None:
+            plain, more = self._search.in_system(system, name)
+            newer += more
+        found = plain or next(iter(newer), None)
         if found is not None:
-            return _object(item, name, found)
+            variants = {variant.real: variant.path for variant in reversed(newer)}
+            variants.pop(found.real, None)
+            return _object(item, name, found, tuple(reversed(variants.values())))
         places = (*self._own_path(space, item), *self._search.system(system))
         return Missing(item.real, name, tuple(dict.fromkeys(place.text for place in places)))
 
@@ -274,14 +339,16 @@ class Loader:
         """
         musl = space.libc is Libc.MUSL
         if item.elf.runpath and not musl:
-            yield from self._path(item, item.elf.runpath)
+            yield from self._path(space, item, item.elf.runpath)
             return
         for above in item.chain():
             if musl or not above.elf.runpath:
-                yield from self._path(above, above.elf.runpath or above.elf.rpath)
+                yield from self._path(space, above, above.elf.runpath or above.elf.rpath)
 
-    def _path(self, item: _Object, text: str) -> tuple[Directory, ...]:
-        return self._search.path(text, item.found.parent, item.elf.architecture) if text else ()
+    def _path(self, space: _Space, item: _Object, text: str) -> tuple[Directory, ...]:
+        if not text:
+            return ()
+        return self._search.path(text, item.found.parent, item.elf.architecture, space.libc)
 
     def _missing_versions(self, space: _Space) -> Iterator[MissingVersion]:
         """Yield what _dl_check_map_versions of glibc stops at. A library without any versions
@@ -310,11 +377,14 @@ def _wanted(elf: ElfFile) -> Iterator[tuple[str, bool]]:
     yield from ((name, False) for name in elf.auxiliary)
 
 
-def _object(loader: _Object, name: str, found: Found) -> _Object | Missing:
-    if found.elf is None or found.elf.architecture != loader.elf.architecture:
+def _object(
+    loader: _Object, name: str, found: Found, variants: tuple[ImagePath, ...] = ()
+) -> _Object | Missing:
+    elf = found.elf
+    if elf is None or elf.architecture != loader.elf.architecture or elf.osabi not in _LINUX:
         return Missing(loader.real, name, (), f"{found.path} is nothing that it can load")
     passed, configured = found.directory.passed, found.directory.configured
-    return _Object(found.path, found.real, found.elf, loader, passed, found.variants, configured)
+    return _Object(found.path, found.real, elf, loader, passed, variants, configured)
 
 
 def _loaded(requester: _Object, name: str, item: _Object) -> Loaded:

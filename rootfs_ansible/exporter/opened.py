@@ -6,6 +6,7 @@ from rootfs_ansible.exporter import strings
 from rootfs_ansible.exporter.dpkg import PackageDatabase
 from rootfs_ansible.exporter.loader import Loader
 from rootfs_ansible.exporter.root import Root
+from rootfs_ansible.exporter.status import status
 from rootfs_ansible.model.path import ImagePath
 
 
@@ -30,6 +31,9 @@ class OpenedNames:
     def _read(self, path: ImagePath) -> tuple[str, ...]:
         elf = self._loader.elf(path)
         if elf is None or elf.is_static or self._packages.owner(path) is not None:
+            return ()
+        found = self._root.lstat(path)
+        if found is None or status(found).special:
             return ()
         with self._root.open(path) as stream:
             named = strings.library_names(stream)

@@ -14,7 +14,7 @@ from rootfs_ansible.exporter.dpkg import DOCUMENTATION, Installed, PackageDataba
 from rootfs_ansible.exporter.mounts import RUNTIME_MOUNTS, is_mounted
 from rootfs_ansible.exporter.pathmap import PathMap
 from rootfs_ansible.exporter.root import Root
-from rootfs_ansible.exporter.status import Status, status
+from rootfs_ansible.exporter.status import Status, status, unfit
 from rootfs_ansible.model.manifest import Kind
 from rootfs_ansible.model.path import ImagePath
 from rootfs_ansible.model.request import ExportRequest, Output, Prune
@@ -245,7 +245,7 @@ class _Claiming:
             return
         excluded = self._excluding(output, ImagePath("/"))
         matched = set()
-        own = {part.name: part for part in self._parts(package, set())}
+        own = {part.name: part for part in self._parts(package)}
         follow = self._packages.needed if output.dependencies else self._packages.parts
         needed = {part.name: part for of in own.values() for part in follow(of)}
         for part in (own | needed).values():
@@ -281,16 +281,19 @@ class _Claiming:
         if path.parent.text in _PROGRAMS:
             self.claims.programs.setdefault(output.package, []).append(path)
 
-    def _parts(self, package: Installed, seen: set[str]) -> Iterator[Installed]:
+    def _parts(self, package: Installed) -> Iterator[Installed]:
         """Yield ``package``, or where it has no files of its own, what it stands for."""
-        if package.name in seen:
-            return
-        seen.add(package.name)
-        if any(self._is_file(path) for path in self._packages.files(package)):
-            yield package
-        else:
-            for part in self._packages.dependencies(package):
-                yield from self._parts(part, seen)
+        seen: set[str] = set()
+        waiting = [package]
+        while waiting:
+            at = waiting.pop()
+            if at.name in seen:
+                continue
+            seen.add(at.name)
+            if any(self._is_file(path) for path in self._packages.files(at)):
+                yield at
+            else:
+                waiting += reversed(self._packages.dependencies(at))
 
     def _is_file(self, path: ImagePath) -> bool:
         found = self._status(path)
@@ -323,12 +326,11 @@ class _Claiming:
         # No package has a file there; that its list says so may be the work of the build.
         if is_mounted(path) and claim.status.kind is not Kind.DIRECTORY:
             return
-        if claim.status.special:
+        if what := unfit(path, claim.status):
             if path not in self._special:
                 self._special.add(path)
                 self.claims.special.append(
-                    f"{path} is {claim.status.special}"
-                    f" (declared by {claim.output.by}, layer {claim.output.layer})"
+                    f"{path} is {what} (declared by {claim.output.by}, layer {claim.output.layer})"
                 )
             return
         self._check_provided(path, claim)

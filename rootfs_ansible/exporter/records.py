@@ -9,7 +9,7 @@ from rootfs_ansible.exporter.closure import Closure, Reached
 from rootfs_ansible.exporter.dpkg import DATABASE, Installed, PackageDatabase
 from rootfs_ansible.exporter.mounts import is_mounted
 from rootfs_ansible.exporter.root import Root
-from rootfs_ansible.exporter.status import Status, status
+from rootfs_ansible.exporter.status import Status, status, unfit
 from rootfs_ansible.model.manifest import Edge, EdgeKind, Kind, Omission, Package
 from rootfs_ansible.model.path import ImagePath
 from rootfs_ansible.model.request import ExportRequest
@@ -124,6 +124,8 @@ class _Recording:
             self._edge(source.text, passed, kind)
             seen = self._root.lstat(passed)
             if passed in self._provided or passed in self._found.entries or seen is None:
+                continue
+            if unfit(passed, status(seen)):
                 continue
             self._found.entries[passed] = Reached(status(seen), layer, kept=True)
             added.append(passed)

@@ -177,6 +177,9 @@ class Root:
             if error.errno == errno.ENOTSUP:
                 return ()
             raise _unreadable(path.text, error) from None
+        if any("=" in name for name, _ in found):
+            what = "has an extended attribute with = in its name, which no archive can tell"
+            raise ClosureError(what, where=path.text, hint="remove the attribute")
         return tuple(sorted(found)) if found else ()
 
     def resolve(self, path: ImagePath) -> Resolution | None:

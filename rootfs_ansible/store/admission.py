@@ -136,6 +136,8 @@ def _wrong(entry: Entry, entries: Mapping[ImagePath, Entry]) -> Iterator[str]:
         yield f"has the owner {entry.uid}:{entry.gid}"
     if entry.kind is not Kind.FILE and entry.sha256:
         yield "is no file, but has a digest"
+    if entry.kind is not Kind.FILE and entry.size:
+        yield "is no file, but has a size"
     if entry.size < 0:
         yield f"has the size {entry.size}"
     if (entry.kind is Kind.SYMLINK) != bool(entry.link):

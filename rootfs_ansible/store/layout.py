@@ -31,6 +31,7 @@ _DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _FRAGMENT_LIMIT = 1 << 28
+_MOST_VALUES = 12 << 20
 """Bytes of a fragment.json: 500,000 entries with their edges."""
 
 
@@ -324,6 +325,9 @@ def read_fragment(exported: Path) -> Fragment:
             content = file.read(_FRAGMENT_LIMIT + 1)
         if len(content) > _FRAGMENT_LIMIT:
             raise UntrustedError(f"is larger than {_FRAGMENT_LIMIT} bytes", where=str(path))
+        # Each value takes sixty bytes and more, be it written as three.
+        if sum(map(content.count, (b",", b"[", b"{"))) > _MOST_VALUES:
+            raise UntrustedError(f"has more than {_MOST_VALUES} values", where=str(path))
         return Fragment.from_json(json.loads(content))
     except OSError as error:
         raise UntrustedError(f"cannot be read: {error.strerror}", where=str(path)) from error

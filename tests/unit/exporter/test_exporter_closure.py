@@ -157,6 +157,12 @@ class TestLinks:
         plant(root, "/app/a -> b\n/app/b -> a\n/app/c -> c/c\n/app/here -> .")
         assert list(exported(root, "/app").paths) == ["/app/a", "/app/b", "/app/c", "/app/here"]
 
+    def test_a_link_to_a_fifo_that_is_pruned_is_an_error(self, root: Path) -> None:
+        plant(root, "/app/binding.gyp x\n/app/build/f fifo\n/app/link -> build/f")
+        prune = [Prune("addon", "x", "binding.gyp", ("build/**",))]
+        with pytest.raises(ClosureError, match=r"/app/build/f \(a FIFO, which no image holds\)"):
+            exported(root, "/app", prune=prune)
+
     def test_a_link_to_a_fifo_is_an_error(self, root: Path) -> None:
         plant(root, "/app/x -> /srv/queue\n/srv/queue fifo")
         with pytest.raises(
@@ -204,6 +210,33 @@ class TestLibraries:
             f"libone.so.1 (a library, {SEARCHED}), needed by /app/b.node",
             f"libtwo.so.2 (a library, {SEARCHED}), needed by /app/b.node",
         )
+
+    def test_what_is_preloaded_comes_with_the_file_that_names_it(self, system: Path) -> None:
+        library(system, "/opt/libpre.so", ["libz.so.1"])
+        library(system, "/app/run", program=True)
+        plant(system, "/etc/ld.so.preload /opt/libpre.so")
+        assert "/opt/libpre.so" not in exported(system, "/app").paths
+        for outputs in (["/app", "/etc/ld.so.preload"], ["/etc/ld.so.preload"]):
+            found = exported(system, *outputs)
+            assert found.edges >= {
+                "/etc/ld.so.preload -elf-> /opt/libpre.so",
+                f"/opt/libpre.so -elf-> {LIB}/libz.so.1",
+            }
+            assert {"/opt/libpre.so", f"{LIB}/libz.so.1.3"} <= set(found.paths)
+
+    def test_what_is_preloaded_may_come_from_a_lower_layer(self, system: Path) -> None:
+        library(system, "/opt/libpre.so", ["libz.so.1"])
+        library(system, "/app/run", ["libz.so.1"], program=True)
+        plant(system, "/etc/ld.so.preload /opt/libpre.so")
+        provided = ["/etc/ld.so.preload", "/opt/libpre.so", f"{LIB}/libz.so.1.3"]
+        found = exported(system, "/app", provided=provided)
+        assert "/opt/libpre.so" not in found.paths
+
+    def test_what_cannot_be_preloaded_is_an_error(self, system: Path) -> None:
+        library(system, "/app/run", program=True)
+        plant(system, "/etc/ld.so.preload /opt/libgone.so")
+        with pytest.raises(ClosureError, match=r"/opt/libgone.so .* needed by /etc/ld.so.preload"):
+            exported(system, "/app", "/etc/ld.so.preload")
 
     def test_a_missing_interpreter_is_an_error(self, root: Path) -> None:
         library(root, "/app/run", ["libz.so.1"], program=True)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import time
+import tracemalloc
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from fuzzing import fuzzed
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from trees import package, plant
 
+from rootfs_ansible.errors import ClosureError
 from rootfs_ansible.exporter.dpkg import PackageDatabase
 from rootfs_ansible.exporter.root import Root
 from rootfs_ansible.model.path import ImagePath
@@ -145,6 +149,50 @@ def test_a_database_never_leads_out_of_the_tree(tmp_path: Path) -> None:
     assert owner(root, "/etc/secret") == ""
 
 
+@pytest.mark.parametrize("name", ["status", "info/x.list", "diversions", "alternatives/x"])
+def test_a_database_without_an_end_is_refused(tmp_path: Path, name: str) -> None:
+    """A terabyte of a hole; and many files that are large together."""
+    package(tmp_path, "x", "/usr/bin/x")
+    database = tmp_path / "var/lib/dpkg"
+    (database / "alternatives").mkdir()
+    with (database / name).open("ab") as file:
+        file.truncate(1 << 40)
+    tracemalloc.start()
+    with pytest.raises(ClosureError, match=r"/var/lib/dpkg: is larger than 128 MB"):
+        owner(tmp_path, "/usr/bin/y")
+    assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    tracemalloc.stop()
+
+
+def test_what_packages_provide_is_looked_up_at_once(tmp_path: Path) -> None:
+    """A million comparisons of each of a thousand names take minutes."""
+    many = ", ".join(f"virtual{number}" for number in range(30_000))
+    asked = ", ".join(f"gone{number}" for number in range(30_000))
+    package(tmp_path, "a", "/usr/bin/a", Provides=many, Depends=f"{asked}, virtual29999")
+    database = PackageDatabase(Root(tmp_path))
+    found = database.find("a")
+    assert found is not None
+    before = time.process_time()
+    assert database.dependencies(found) == (found,)
+    assert time.process_time() - before < 5
+
+
+@pytest.mark.parametrize("name", ["a\0b", "a/b", "", "ä", "a b", "../a"])
+@pytest.mark.parametrize("field", ["Package", "Architecture"])
+def test_a_package_that_no_package_can_be_called_is_passed_over(
+    tmp_path: Path, field: str, name: str
+) -> None:
+    package(tmp_path, "x", "/usr/bin/x")
+    with (tmp_path / "var/lib/dpkg/status").open("a") as status:
+        fields = {"Package": "y", "Architecture": "amd64"} | {field: name}
+        status.writelines(f"{key}: {value}\n" for key, value in fields.items())
+        status.write("Status: install ok installed\n\n")
+    database = PackageDatabase(Root(tmp_path))
+    found = database.owner(ImagePath("/usr/bin/x"))
+    assert found is not None
+    assert [item.name for item in database._packages] == ["x"]
+
+
 noise = st.lists(
     st.one_of(
         st.sampled_from(
@@ -172,9 +220,7 @@ noise = st.lists(
 ).map(b"\n".join)
 
 
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@fuzzed(150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(status=noise, files=noise, diversions=noise, alternative=noise)
 def test_hostile_databases_are_read_without_a_crash(
     tmp_path: Path, status: bytes, files: bytes, diversions: bytes, alternative: bytes

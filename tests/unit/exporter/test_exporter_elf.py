@@ -10,7 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from fuzzing import fuzzed
+from hypothesis import given
 from hypothesis import strategies as st
 from trees import compiled, library, written
 
@@ -236,7 +237,7 @@ class TestBroken:
         assert tracemalloc.get_traced_memory()[1] < 32 << 20
         tracemalloc.stop()
 
-    @settings(max_examples=600, deadline=None)
+    @fuzzed(600)
     @given(
         bits=st.sampled_from([32, 64]),
         order=st.sampled_from(["little", "big"]),
@@ -262,7 +263,7 @@ class TestBroken:
         with suppress(BrokenElfError):
             parsed(bytes(data[: len(data) - cut] if cut < 400 else data))
 
-    @settings(max_examples=300, deadline=None)
+    @fuzzed(300)
     @given(data=st.data())
     def test_a_damaged_program_is_read_or_refused(
         self, program: bytes, data: st.DataObject

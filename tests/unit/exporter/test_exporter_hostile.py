@@ -7,7 +7,8 @@ import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from hypothesis import given, settings
+from fuzzing import fuzzed
+from hypothesis import given
 from hypothesis import strategies as st
 from trees import exported, library, listed, output
 
@@ -88,7 +89,7 @@ def make(root: Path, thing: tuple[object, ...]) -> None:
         return
 
 
-@settings(max_examples=150, deadline=None)
+@fuzzed(150)
 @given(
     things=st.lists(THINGS, min_size=1, max_size=14),
     outputs=st.lists(

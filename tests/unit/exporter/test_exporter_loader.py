@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import subprocess
+import tracemalloc
 from contextlib import suppress
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
-from hypothesis import given, settings
+from fuzzing import fuzzed
+from hypothesis import given
 from hypothesis import strategies as st
-from trees import LOADER, compiled, library, plant, written
+from resolutions import Comparison
+from trees import LOADER, compiled, exported, library, plant, written
 
 from rootfs_ansible.errors import ClosureError, RootfsError
 from rootfs_ansible.exporter.ldconfig import configured_directories
@@ -18,7 +24,11 @@ from rootfs_ansible.exporter.loader import Loader, Loading
 from rootfs_ansible.exporter.root import Root
 from rootfs_ansible.model.path import ImagePath
 
+NO = "not found"
 LIB = "/usr/lib/x86_64-linux-gnu"
+LDCONFIG = shutil.which("ldconfig", path="/sbin:/usr/sbin") or ""
+# It is put into each tree, and asked there.
+THE_REAL_ONE = bool(LDCONFIG) and Path(LOADER).exists() and os.geteuid() == 0
 MUSL = "/lib/ld-musl-x86_64.so.1"
 NODEFLIB = ["-Wl,-z,nodefaultlib"]
 
@@ -32,7 +42,26 @@ def root(tmp_path: Path) -> Path:
 
 
 def load(root: Path, path: str) -> Loading:
+    """What is loaded with ``path``, which the machine's own loader confirms where it can."""
+    if THE_REAL_ONE and (root / LIB.lstrip("/")).is_dir():
+        assert difference(root, path) == ""
     return Loader(Root(root)).load(ImagePath(path))
+
+
+def difference(root: Path, path: str) -> str:
+    """Where the loader of this machine, put into the tree, gives another answer than ours."""
+    shutil.copy(LOADER, root / "ld.so")
+    if (root / "etc/ld.so.conf").exists():
+        subprocess.run([LDCONFIG, "-X", "-r", root], check=True, capture_output=True)
+    comparison = Comparison(root, "/ld.so")
+    resolution = comparison.root.resolve(ImagePath(path))
+    if resolution is None:
+        return ""
+    try:
+        return comparison.difference(resolution.path, comparison.theirs(resolution.path))
+    finally:
+        (root / "ld.so").unlink()
+        (root / "etc/ld.so.cache").unlink(missing_ok=True)
 
 
 def loaded(root: Path, path: str) -> list[str]:
@@ -94,6 +123,16 @@ class TestSearchPaths:
         library(root, "/app/x", ["liba.so.1"], rpath="/opt")
         assert loaded(root, "/app/x")[1] == "libb.so.1 => not found"
 
+    def test_an_empty_runpath_makes_an_rpath_void(self, root: Path) -> None:
+        library(root, "/opt/liba.so.1")
+        strings = b"\0liba.so.1\0/opt\0"
+        data = bytearray(written(64, "little", entries="1 1\n15 11\n29 0", strings=strings))
+        # The real loader maps whole pages.
+        data[64 + 48 : 64 + 56] = (4096).to_bytes(8, "little")
+        (root / "app").mkdir()
+        (root / "app/x").write_bytes(data)
+        assert loaded(root, "/app/x") == ["liba.so.1 => not found"]
+
     def test_the_nearest_rpath_comes_first(self, root: Path) -> None:
         for path in ("/near/libb.so.1", "/far/libb.so.1"):
             library(root, path)
@@ -125,6 +164,25 @@ class TestSearchPaths:
         assert [str(path) for path in item.variants] == [
             "/lib/x86_64-linux-gnu/glibc-hwcaps/x86-64-v3/liba.so.1"
         ]
+
+    def test_one_for_newer_processors_alone_is_taken(self, root: Path) -> None:
+        """The real loader is kept from them, so it is not asked."""
+        for level in ("x86-64-v2", "x86-64-v3"):
+            library(root, f"{LIB}/glibc-hwcaps/{level}/liba.so.1")
+        library(root, "/app/x", ["liba.so.1"])
+        (item,) = Loader(Root(root)).load(ImagePath("/app/x")).objects
+        place = "/lib/x86_64-linux-gnu/glibc-hwcaps"
+        assert str(item.found) == f"{place}/x86-64-v2/liba.so.1"
+        assert [str(path) for path in item.variants] == [f"{place}/x86-64-v3/liba.so.1"]
+
+    def test_one_for_newer_processors_may_come_before_the_plain_one(self, root: Path) -> None:
+        """The real loader takes it, where the processor is as new; else the plain one."""
+        library(root, "/app/glibc-hwcaps/x86-64-v2/liba.so.1")
+        library(root, f"{LIB}/liba.so.1")
+        library(root, "/app/x", ["liba.so.1"], runpath="$ORIGIN")
+        (item,) = load(root, "/app/x").objects
+        assert str(item.found) == "/lib/x86_64-linux-gnu/liba.so.1"
+        assert [str(path) for path in item.variants] == ["/app/glibc-hwcaps/x86-64-v2/liba.so.1"]
 
 
 class TestTokens:
@@ -219,6 +277,127 @@ class TestConfiguration:
         library(root, "/app/x", ["liba.so.1"])
         assert loaded(root, "/app/x") == ["liba.so.1 => /lib/x86_64-linux-gnu/liba.so.1"]
 
+    def test_ldconfig_knows_a_link_for_the_link_editor_by_that_name(self, root: Path) -> None:
+        library(root, "/opt/liba.so.1")
+        library(root, "/opt/libimp.so.9", soname="libb.so.1")
+        library(root, "/opt/libd.so", soname="libd.so.4")
+        plant(
+            root,
+            """
+            /etc/ld.so.conf /opt
+            /opt/liba.so -> liba.so.1
+            /opt/liba2.so -> liba.so.1
+            /opt/liba.so.2 -> liba.so.1
+            /opt/libb.so -> libimp.so.9
+            """,
+        )
+        asked = ["liba.so", "liba2.so", "liba.so.2", "libb.so", "libd.so"]
+        library(root, "/app/x", asked)
+        assert loaded(root, "/app/x") == [
+            "liba.so => /opt/liba.so",
+            "libb.so => /opt/libb.so",
+            "liba2.so => not found",
+            "liba.so.2 => not found",
+            "libd.so => not found",
+        ]
+
+    def test_ldconfig_knows_what_another_file_says_of_itself(self, root: Path) -> None:
+        library(root, "/opt/d.so", soname="other")
+        library(root, "/opt/libimp.so", soname="d.so")
+        plant(root, "/etc/ld.so.conf /opt")
+        library(root, "/app/x", ["d.so"])
+        assert loaded(root, "/app/x") == ["d.so => /opt/d.so"]
+
+    @pytest.mark.parametrize(
+        ("name", "is_found"),
+        [("libx.so", True), ("ld-x.so.1", True), ("x.so", False), ("libx", False)],
+    )
+    def test_ldconfig_knows_libraries_by_how_they_are_called(
+        self, root: Path, name: str, is_found: bool
+    ) -> None:
+        library(root, f"/opt/{name}")
+        plant(root, "/etc/ld.so.conf /opt")
+        library(root, "/app/user", [name])
+        assert loaded(root, "/app/user") == [f"{name} => {f'/opt/{name}' if is_found else NO}"]
+
+    def test_what_ldconfig_cannot_read_is_passed_over(self, root: Path) -> None:
+        plant(
+            root,
+            """
+            /etc/ld.so.conf include /etc/c/*\\n/last
+            /etc/c/a/
+            /etc/c/b fifo
+            /etc/c/c /c/no
+            /etc/c/d -> gone
+            """,
+        )
+        (root / "etc/c/c").write_bytes(b"/c\0/no\ninclude \0\ninclude \n")
+        assert [str(path) for path in configured_directories(Root(root))] == ["/c", "/last"]
+
+    def test_includes_may_be_deep(self, root: Path) -> None:
+        plant(root, "/etc/ld.so.conf include c/0")
+        for number in range(2000):
+            plant(root, f"/etc/c/{number} include {number + 1}\\n/d{number}")
+        found = [str(path) for path in configured_directories(Root(root))]
+        assert (len(found), found[0], found[-1]) == (2000, "/d1999", "/d0")
+
+    @pytest.mark.parametrize("line", ["include /*/*/*/*", "/long" * 800])
+    def test_includes_that_do_not_end_are_refused(self, root: Path, line: str) -> None:
+        """Each line of each file looks into all directories again."""
+        for number in range(40):
+            plant(root, f"/etc/c/{number}/x/y z")
+            (root / f"etc/c/{number}/conf").write_text(f"{line}{number}\n" * 1000)
+        plant(root, "/etc/ld.so.conf include c/*/conf")
+        with pytest.raises(ClosureError, match=r"/etc/ld.so.conf: includes unreasonably many"):
+            configured_directories(Root(root))
+
+
+class TestPreload:
+    def test_comes_first_and_with_all_it_needs(self, root: Path) -> None:
+        library(root, "/opt/libpre.so", ["libb.so.1"], runpath="$ORIGIN")
+        library(root, "/opt/libb.so.1")
+        library(root, f"{LIB}/libb.so.1")
+        library(root, f"{LIB}/liba.so.1")
+        plant(root, "/etc/ld.so.preload # libno.so\\n /opt/libpre.so:libgone.so libnone.so # x")
+        library(root, "/app/x", ["liba.so.1", "libb.so.1"])
+        assert difference(root, "/app/x") == ""
+        loading = Loader(Root(root)).load(ImagePath("/app/x"), preload=True)
+        assert [(str(item.requester), item.soname) for item in loading.objects] == [
+            ("/etc/ld.so.preload", "/opt/libpre.so"),
+            ("/app/x", "liba.so.1"),
+            ("/app/x", "libb.so.1"),
+            ("/opt/libpre.so", "libb.so.1"),
+        ]
+        assert [(str(item.requester), item.soname) for item in loading.missing] == [
+            ("/etc/ld.so.preload", "libgone.so"),
+            ("/etc/ld.so.preload", "libnone.so"),
+        ]
+
+    def test_answers_by_its_name_for_all(self, root: Path) -> None:
+        library(root, "/opt/libpre.so", soname="liba.so.1")
+        library(root, f"{LIB}/liba.so.1")
+        plant(root, "/etc/ld.so.preload /opt/libpre.so")
+        library(root, "/app/x", ["liba.so.1"])
+        assert difference(root, "/app/x") == ""
+        (_, item) = Loader(Root(root)).load(ImagePath("/app/x"), preload=True).objects
+        assert str(item.found) == "/opt/libpre.so"
+
+    @pytest.mark.parametrize("content", ["", "\0/opt/libpre.so", "/opt/\udcff", "# all"])
+    def test_may_name_nothing(self, root: Path, content: str) -> None:
+        library(root, "/opt/libpre.so")
+        library(root, "/app/x")
+        (root / "etc").mkdir()
+        (root / "etc/ld.so.preload").write_text(content, errors="surrogateescape")
+        loading = Loader(Root(root)).load(ImagePath("/app/x"), preload=True)
+        assert loading.objects == ()
+
+    def test_comes_with_the_file_that_names_it(self, root: Path) -> None:
+        library(root, "/opt/libpre.so", ["libb.so.1"], runpath="$ORIGIN")
+        library(root, "/opt/libb.so.1")
+        plant(root, "/etc/ld.so.preload /opt/libpre.so")
+        found = Loader(Root(root)).load(ImagePath("/etc/ld.so.preload")).objects
+        assert [str(item.found) for item in found] == ["/opt/libpre.so", "/opt/libb.so.1"]
+
 
 class TestCandidates:
     def test_one_of_another_word_size_is_passed_over(self, root: Path) -> None:
@@ -235,6 +414,25 @@ class TestCandidates:
     @pytest.mark.parametrize("thing", ["liba.so.1 GROUP ( liba.so.2 )", "liba.so.1/"])
     def test_what_is_no_library_ends_the_search(self, root: Path, thing: str) -> None:
         plant(root, f"/opt/{thing}")
+        library(root, f"{LIB}/liba.so.1")
+        library(root, "/app/x", ["liba.so.1"], runpath="/opt")
+        assert loaded(root, "/app/x") == ["liba.so.1 => /opt/liba.so.1 is nothing that it can load"]
+
+    @pytest.mark.parametrize("linking", [["-pie", "-fPIE"], ["-no-pie"]])
+    def test_a_program_is_no_library(self, root: Path, linking: list[str]) -> None:
+        made = compiled(root.parent / "program", "void _start(void) {}", *linking)
+        (root / "opt").mkdir()
+        shutil.copy(made, root / "opt/liba.so.1")
+        library(root, f"{LIB}/liba.so.1")
+        library(root, "/app/x", ["liba.so.1"], runpath="/opt")
+        (missing,) = load(root, "/app/x").missing
+        assert missing.reason in ("/opt/liba.so.1 is a program",)
+
+    def test_one_of_another_system_ends_the_search(self, root: Path) -> None:
+        path = library(root, "/opt/liba.so.1")
+        data = bytearray(path.read_bytes())
+        data[7] = 9
+        path.write_bytes(data)
         library(root, f"{LIB}/liba.so.1")
         library(root, "/app/x", ["liba.so.1"], runpath="/opt")
         assert loaded(root, "/app/x") == ["liba.so.1 => /opt/liba.so.1 is nothing that it can load"]
@@ -454,31 +652,101 @@ class TestForeign:
 
 
 class TestMusl:
+    """With the real one where the machine has it (Debian's package musl)."""
+
+    LINKING: ClassVar = [f"-Wl,--dynamic-linker={MUSL}"]
+
     @pytest.fixture
     def root(self, tmp_path: Path) -> Path:
-        library(tmp_path, MUSL, soname="libc.musl-x86_64.so.1")
-        return tmp_path
+        root = plant(tmp_path / "tree", "/lib/")
+        if Path(MUSL).exists():
+            shutil.copy(MUSL, root / MUSL.lstrip("/"))
+        else:
+            library(root, MUSL, soname="libc.musl-x86_64.so.1")
+        return root
+
+    def program(self, root: Path, path: str, needed: list[str], **more: str) -> list[str]:
+        """What a program gets, and what its loader says that it would."""
+        library(root, path, needed, program=True, linking=self.LINKING, **more)
+        found = loaded(root, path)
+        if Path(MUSL).exists() and os.geteuid() == 0:
+            said = subprocess.run(["chroot", root, MUSL, "--list", path], capture_output=True)
+            lines = re.findall(r"^\t(.* => .*) \(", said.stdout.decode(), re.MULTILINE)
+            lost = re.findall(r"library (.*): [A-Z]", said.stderr.decode())
+            ours = dict.fromkeys(line for line in found if " => /" in line and " is " not in line)
+            assert sorted(ours) == sorted(lines)
+            assert {line.split(" => ")[0] for line in found if line not in ours} == set(lost)
+        return found
 
     def test_the_loader_is_the_library(self, root: Path) -> None:
-        linking = [f"-Wl,--dynamic-linker={MUSL}"]
-        library(root, "/x", ["libc.so", "libm.so"], program=True, linking=linking)
-        assert loaded(root, "/x") == [f"libc.so => {MUSL}", f"libm.so => {MUSL}"]
+        needed = ["libc.so", "libm.so.6"]
+        assert self.program(root, "/x", needed) == [f"libc.so => {MUSL}", f"libm.so.6 => {MUSL}"]
         library(root, "/y.node", ["libc.musl-x86_64.so.1"])
         assert loaded(root, "/y.node") == [f"libc.musl-x86_64.so.1 => {MUSL}"]
 
     def test_a_runpath_is_inherited(self, root: Path) -> None:
         library(root, "/opt/libb.so.1")
         library(root, "/usr/lib/liba.so.1", ["libb.so.1"], runpath="/nowhere")
-        library(root, "/x", ["liba.so.1", "libc.so"], runpath="/opt")
-        assert "libb.so.1 => /opt/libb.so.1" in loaded(root, "/x")
+        found = self.program(root, "/x", ["liba.so.1", "libc.so"], runpath="/opt")
+        assert "libb.so.1 => /opt/libb.so.1" in found
 
     def test_its_own_search_path(self, root: Path) -> None:
         for place in ("/lib", "/usr/local/lib", "/usr/lib"):
             library(root, f"{place}/liba.so.1")
-        library(root, "/x", ["liba.so.1"])
-        assert loaded(root, "/x") == ["liba.so.1 => /lib/liba.so.1"]
+        assert self.program(root, "/x", ["liba.so.1"]) == ["liba.so.1 => /lib/liba.so.1"]
         plant(root, "/etc/ld-musl-x86_64.path /usr/lib:/lib\\n/opt\\n")
-        assert loaded(root, "/x") == ["liba.so.1 => /usr/lib/liba.so.1"]
+        assert self.program(root, "/x", ["liba.so.1"]) == ["liba.so.1 => /usr/lib/liba.so.1"]
+
+    def test_it_knows_a_library_by_the_name_it_searched(self, root: Path) -> None:
+        library(root, "/a/libone.so.1", soname="libother.so")
+        found = self.program(root, "/x", ["libone.so.1", "libother.so"], runpath="/a")
+        assert found == ["libone.so.1 => /a/libone.so.1", "libother.so => not found"]
+
+    @pytest.mark.parametrize("path", ["$LIB/../a:/a", "/a:$PLATFORM", "/a:$ORIGI"])
+    def test_any_token_but_the_origin_makes_a_path_void(self, root: Path, path: str) -> None:
+        library(root, "/a/libone.so.1")
+        assert self.program(root, "/x", ["libone.so.1"], runpath=path) == [
+            "libone.so.1 => not found"
+        ]
+
+    @pytest.mark.parametrize("path", ["$ORIGIN/a:/b", "/b:${ORIGIN}/a"])
+    def test_the_origin_is_where_the_object_is(self, root: Path, path: str) -> None:
+        library(root, "/a/libone.so.1")
+        assert self.program(root, "/x", ["libone.so.1"], runpath=path) == [
+            "libone.so.1 => /a/libone.so.1"
+        ]
+
+    def test_names_have_no_tokens(self, root: Path) -> None:
+        library(root, "/a/libone.so.1")
+        assert self.program(root, "/x", ["$ORIGIN/a/libone.so.1"]) == [
+            "$ORIGIN/a/libone.so.1 => it depends on the working directory"
+        ]
+
+    @pytest.mark.parametrize("thing", ["libone.so.1 GROUP ( libx.so )", "libone.so.1/"])
+    def test_every_file_ends_the_search(self, root: Path, thing: str) -> None:
+        plant(root, f"/text/{thing}")
+        library(root, "/a/libone.so.1")
+        assert self.program(root, "/x", ["libone.so.1"], runpath="/text:/a") == [
+            "libone.so.1 => /text/libone.so.1 is nothing that it can load"
+        ]
+
+    def test_one_of_another_machine_ends_it_too(self, root: Path) -> None:
+        """The real one maps it, and dies of it: nothing to compare with."""
+        library(root, "/wrong/libone.so.1", machine=183)
+        library(root, "/a/libone.so.1")
+        library(
+            root, "/x", ["libone.so.1"], runpath="/wrong:/a", program=True, linking=self.LINKING
+        )
+        assert loaded(root, "/x") == [
+            "libone.so.1 => /wrong/libone.so.1 is nothing that it can load"
+        ]
+
+    def test_nothing_comes_for_newer_processors(self, root: Path) -> None:
+        library(root, "/a/libone.so.1")
+        library(root, "/a/glibc-hwcaps/x86-64-v3/libone.so.1")
+        library(root, "/x", ["libone.so.1"], runpath="/a", program=True, linking=self.LINKING)
+        (item,) = load(root, "/x").objects
+        assert item.variants == ()
 
 
 class TestHarm:
@@ -494,12 +762,49 @@ class TestHarm:
             strings += name + b"\0"
         entries = "\n".join(["29 1", *(f"1 {offset}" for offset in offsets)])
         (root / "x").write_bytes(written(64, "little", entries=entries, strings=strings))
-        missing = load(root, "/x").missing
+        missing = Loader(Root(root)).load(ImagePath("/x")).missing
         assert [item.soname for item in missing] == [name.decode() for name in names]
         assert missing[0].reason == ""
         assert missing[-1].reason == "search paths are unreasonably long"
 
-    @settings(max_examples=150, deadline=None)
+    def test_tokens_that_become_gigabytes_are_names(self, root: Path) -> None:
+        """Names of nine thousand origins each, in a directory with a long path."""
+        directory = "/" + "/".join(["d" * 200] * 15)
+        token, strings, entries = b"$ORIGIN" * 9000, b"\0", []
+        for number in range(25):
+            entries.append(f"1 {len(strings)}")
+            strings += token + f"/{number}".encode() + b"\0"
+        entries.append(f"29 {len(strings)}")
+        strings += token + b"\0"
+        path = root / directory.strip("/") / "x"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(written(64, "little", entries="\n".join(entries), strings=strings))
+        tracemalloc.start()
+        loading = Loader(Root(root)).load(ImagePath(f"{directory}/x"))
+        assert len(loading.missing) == 25
+        assert tracemalloc.get_traced_memory()[1] < 64 << 20
+        tracemalloc.stop()
+
+    def test_messages_about_long_search_paths_are_short(self, root: Path) -> None:
+        """Thousands of names, each missing in the same directories, whose names are long."""
+        strings = b"\0" + b":".join(b"/%03d" % n * 900 for n in range(16)) + b"\0"
+        entries = ["29 1"]
+        for number in range(5000):
+            entries.append(f"1 {len(strings)}")
+            strings += b"l%d\0" % number
+        data = written(64, "little", entries="\n".join(entries), strings=strings)
+        (root / "app").mkdir()
+        (root / "app/x").write_bytes(data)
+        tracemalloc.start()
+        with pytest.raises(ClosureError) as caught:
+            exported(root, "/app")
+        assert tracemalloc.get_traced_memory()[1] < 64 << 20
+        tracemalloc.stop()
+        assert len(caught.value.details) == 5000
+        assert max(map(len, caught.value.details)) < 5000
+        assert "and 19 more), needed by /app/x" in caught.value.details[0]
+
+    @fuzzed(150)
     @given(data=st.data())
     def test_damaged_files_are_loaded_or_not(
         self, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
@@ -525,7 +830,7 @@ class TestHarm:
             loading = loader.load(ImagePath(path))
             assert not any(str(item.real).startswith(outside) for item in loading.objects)
 
-    @settings(max_examples=200, deadline=None)
+    @fuzzed(200)
     @given(text=st.text(st.sampled_from("/abc.*?[]#= \t\n\0include$:é"), max_size=120))
     def test_any_configuration_is_read(
         self, tmp_path_factory: pytest.TempPathFactory, text: str

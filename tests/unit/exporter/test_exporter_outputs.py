@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
 import tarfile
 from pathlib import Path
 from typing import Any
 
 import pytest
-from trees import Exported, exported, output, package, plant
+from trees import Exported, exported, library, output, package, plant
 
 from rootfs_ansible.errors import ClosureError, InputError
 from rootfs_ansible.model.request import Prune
@@ -219,6 +220,84 @@ def test_what_no_image_can_hold_is_one_error(root: Path) -> None:
     assert exported(root, output("/app", excluding=("queue", "run"))).paths == {"/app/x": "app"}
 
 
+def test_names_of_any_bytes(root: Path) -> None:
+    """Of files, links, targets, hard links, directories, attributes and interpreters."""
+    app = root / "app"
+    (app / "empty\udcfc").mkdir(parents=True)
+    (app / "a\udcff").write_bytes(b"#!/usr/bin/env no\xe9\n")
+    (app / "a\udcff").chmod(0o755)
+    (app / "hard\udcfd").hardlink_to(app / "a\udcff")
+    (app / "link\udcfe").symlink_to("a\udcff")
+    (app / "new\nline").symlink_to("/gone\udcff/\n")
+    os.setxattr(app / "a\udcff", "user.note\udcff", b"v")
+    found = exported(root, "/app")
+    assert found.tree() == [
+        "/app dir 0755",
+        "/app/a\udcff file 0755 #!/usr/bin/env no\ufffd\\n",
+        "/app/empty\udcfc dir 0755",
+        "/app/hard\udcfd = /app/a\udcff",
+        "/app/link\udcfe -> a\udcff",
+        "/app/new\nline -> /gone\udcff/\n",
+    ]
+    by_path = {str(entry.path): entry for entry in found.fragment.entries}
+    assert by_path["/app/a\udcff"].xattrs == (("user.note\udcff", "76"),)
+    assert by_path["/app/a\udcff"] == dataclasses.replace(
+        by_path["/app/hard\udcfd"], path=by_path["/app/a\udcff"].path, hardlink=None
+    )
+    assert "no\udce9 is not in the rootfs" in found.omitted["/app/hard\udcfd"]
+
+
+def test_a_name_that_deletes_files_of_lower_layers_is_refused(root: Path) -> None:
+    plant(root, "/app/.wh.x y\n/app/link -> ../lib/.wh..wh..opq\n/lib/.wh..wh..opq y")
+    with pytest.raises(ClosureError, match=r"/app/\.wh\.x is a whiteout by its name"):
+        exported(root, "/app")
+    with pytest.raises(ClosureError, match=r"\.wh\.\.wh\.\.opq \(a whiteout by its name, which no"):
+        exported(root, output("/app", excluding=(".wh.x",)))
+
+
+def sparse(path: Path, size: int, content: bytes = b"x") -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        file.write(content)
+        file.truncate(size)
+
+
+def test_a_file_of_holes_is_refused(root: Path) -> None:
+    """A layer has every byte of it: of a terabyte, too."""
+    sparse(root / "app/disk", 3 << 30)
+    library(root, "/app/x.node", ["libdisk.so"], runpath="$ORIGIN")
+    library(root, "/app/libdisk.so")
+    os.truncate(root / "app/libdisk.so", 3 << 30)
+    with pytest.raises(ClosureError) as caught:
+        exported(root, "/app")
+    assert caught.value.details == (
+        "/app/disk is a file of 3 GB of which 1 MB are there (declared by test, layer app)",
+        "/app/libdisk.so is a file of 3 GB of which 1 MB are there (declared by test, layer app)",
+    )
+    (details,) = (error(root, "/app/x.node").details,)
+    assert details == (
+        "/app/libdisk.so (a file of 3 GB of which 1 MB are there, which no image holds),"
+        " needed by /app/x.node",
+    )
+
+
+def error(root: Path, *outputs: str) -> ClosureError:
+    with pytest.raises(ClosureError) as caught:
+        exported(root, *outputs)
+    return caught.value
+
+
+def test_small_holes_are_the_zeros_that_they_read_as(root: Path) -> None:
+    sparse(root / "app/data", 3 << 20)
+    with (root / "app/data").open("r+b") as file:
+        file.seek(2 << 20)
+        file.write(b"y")
+    found = exported(root, "/app")
+    content = (root / "app/data").read_bytes()
+    assert _text(found, "app/data").encode() == content
+    assert found.fragment.entries[1].size == 3 << 20
+
+
 def test_a_directory_is_made_as_declared(root: Path) -> None:
     plant(root, "0700 /srv/data/\n/srv/data/not-this")
     found = exported(
@@ -290,6 +369,19 @@ def test_accounts(root: Path) -> None:
         "root:x:0:0:root:/root:/bin/bash\nold:x:5:5:::\nweb:x:900:901::/srv:/bin/sh\n"
     )
     assert _text(found, "etc/group") == "root:x:0:\nold:x:5:\nwebs:x:901:web,old\n"
+
+
+def test_accounts_with_ids_that_no_system_has_are_passed_over(root: Path) -> None:
+    large = "9" * 5000
+    plant(root, f"/etc/passwd web:x:900:901::/:\\nbig:x:{large}:0::/:\n/etc/group web:x:{large}:")
+    with pytest.raises(ClosureError, match="no such account: big"):
+        exported(root, output(accounts=("web", "big")))
+
+
+def test_a_list_of_accounts_without_an_end_costs_little(root: Path) -> None:
+    sparse(root / "etc/passwd", 1 << 40, b"web:x:900:901::/:\n")
+    plant(root, "/etc/group web:x:901:")
+    assert _text(exported(root, output(accounts=("web",))), "etc/passwd") == "web:x:900:901::/:\n"
 
 
 def _text(found: Exported, name: str) -> str:
@@ -532,6 +624,14 @@ def test_a_metapackage_stands_for_what_it_depends_on(root: Path) -> None:
     package(root, "not", "/usr/bin/not")
     found = exported(root, output(package="meta"))
     assert [path for path in found.paths if "bin" in path] == ["/usr/bin/real", "/usr/bin/second"]
+
+
+def test_metapackages_may_stand_for_each_other_without_end(root: Path) -> None:
+    for number in range(1100):
+        package(root, f"meta{number}", Depends=f"meta{number + 1}")
+    package(root, "meta1100", "/usr/bin/real", Depends="meta0")
+    plant(root, "/usr/bin/real")
+    assert "/usr/bin/real" in exported(root, output(package="meta0")).paths
 
 
 class TestWhatAPackageNeeds:

@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from fuzzing import fuzzed
+from hypothesis import given
 from hypothesis import strategies as st
 from trees import plant
 
@@ -110,7 +111,7 @@ class TestStayingInside:
         with pytest.raises(ClosureError, match="no regular file"):
             Root(tree).open(ImagePath(f"/{thing}"))
 
-    @settings(max_examples=150, deadline=None)
+    @fuzzed(150)
     @given(
         targets=st.lists(
             st.lists(st.sampled_from(["..", ".", "", "0", "1", "2", "3", "d"]), max_size=6),
@@ -201,6 +202,15 @@ class TestReading:
         root = Root(tree)
         assert root.xattrs(ImagePath("/file")) == (("user.note", "01ff"),)
         assert root.xattrs(ImagePath("/link")) == ()
+
+    def test_an_attribute_that_no_archive_can_tell_is_refused(self, tree: Path) -> None:
+        plant(tree, "/file x")
+        try:
+            os.setxattr(tree / "file", "user.a=b", b"c")
+        except OSError:
+            pytest.skip("the file system of the tests has no extended attributes")
+        with pytest.raises(ClosureError, match=r"/file: has an extended attribute with ="):
+            Root(tree).xattrs(ImagePath("/file"))
 
     def test_the_root_of_the_machine(self) -> None:
         root = Root(Path("/"))

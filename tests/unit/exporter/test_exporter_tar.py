@@ -9,7 +9,8 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from fuzzing import fuzzed
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from trees import listed
 
@@ -144,9 +145,7 @@ def test_a_full_disk_is_an_error() -> None:
 names = st.text(st.characters(codec="utf-8", exclude_characters="/\0"), min_size=1, max_size=150)
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@fuzzed(60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(names.filter(lambda name: name not in (".", "..")), min_size=1, max_size=4))
 def test_any_name_reads_back(tmp_path: Path, parts: list[str]) -> None:
     path = "/" + "/".join(parts)

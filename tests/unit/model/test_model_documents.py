@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from fuzzing import fuzzed
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rootfs_ansible.errors import ClosureError, InputError, RootfsError
@@ -77,7 +78,7 @@ fragments = st.builds(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@fuzzed(100)
 @given(fragments)
 def test_a_fragment_reads_back(fragment: Fragment) -> None:
     text = "".join(fragment.to_text())

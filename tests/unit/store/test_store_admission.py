@@ -6,13 +6,15 @@ import io
 import json
 import os
 import tarfile
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from exports import Export, export
-from hypothesis import HealthCheck, given, settings
+from fuzzing import fuzzed
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from rootfs_ansible.errors import UntrustedError
@@ -110,9 +112,14 @@ Change = Callable[[Entry], Entry]
         ("/app/main.js", lambda e: replace(e, layer="other"), "which is not exported"),
         ("/app/main.js", lambda e: replace(e, path=ImagePath("/app/x")), "but not in its tar"),
         ("/app/main.js", lambda e: replace(e, path=ImagePath("/app/\ud800")), "is no text"),
-        ("/app/main.js", lambda e: replace(e, kind=Kind.DIRECTORY, sha256=""), "its kind is file"),
+        (
+            "/app/main.js",
+            lambda e: replace(e, kind=Kind.DIRECTORY, sha256="", size=0),
+            "its kind is file",
+        ),
         ("/app/main.js", lambda e: replace(e, uid=2**32 - 1), "has the owner 4294967295:"),
         ("/app", lambda e: replace(e, sha256="0" * 64), "is no file, but has a digest"),
+        ("/app", lambda e: replace(e, size=1), "is no file, but has a size"),
         ("/app/same.js", lambda e: replace(e, hardlink=None), "its hard link is /app/index.js"),
         ("/app/same.js", lambda e: replace(e, hardlink=ImagePath("/etc/x")), "no file of the ex"),
         ("/app/same.js", lambda e: replace(e, mode=0o600), "but differs from it"),
@@ -305,9 +312,7 @@ def seen_by_python(content: bytes) -> list[tuple[object, ...]]:
         ]
 
 
-@settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@fuzzed(300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_damaged_tar_is_refused_or_says_the_same(
     store: Store, exported: Export, data: st.DataObject
@@ -344,9 +349,7 @@ def repair_checksum(content: bytearray, block: int) -> None:
         content[block + 148 : block + 156] = b"%06o\0 " % sum(header)
 
 
-@settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@fuzzed(100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=st.binary(max_size=4096))
 def test_any_bytes_give_a_typed_error(store: Store, exported: Export, content: bytes) -> None:
     with pytest.raises(UntrustedError):
@@ -403,9 +406,7 @@ JSON = st.recursive(
 )
 
 
-@settings(
-    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@fuzzed(200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(document=st.fixed_dictionaries({"version": st.just(1), "entries": JSON, "layers": JSON}))
 def test_any_json_gives_a_fragment_or_a_typed_error(
     tmp_path: Path, store: Store, document: dict[str, object]
@@ -416,3 +417,89 @@ def test_any_json_gives_a_fragment_or_a_typed_error(
     except UntrustedError:
         return
     assert blobs(store) == []
+
+
+def test_a_document_of_nothing_but_brackets_is_not_read(tmp_path: Path) -> None:
+    """It would take gigabytes: twenty times what it is on disk."""
+    text = b'{"entries": [' + b"[]," * ((12 << 20) + 1) + b"[]]}"
+    (tmp_path / "fragment.json").write_bytes(text)
+    tracemalloc.start()
+    with pytest.raises(UntrustedError, match="has more than 12582912 values"):
+        read_fragment(tmp_path)
+    assert tracemalloc.get_traced_memory()[1] < 2 * (1 << 28)
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize("value", ["[" * 100_000 + "]" * 100_000, "9" * 5000, "-", "1e999", "NaN"])
+@pytest.mark.parametrize("name", ["mode", "path", "xattrs", "unknown"])
+def test_a_value_that_json_allows_is_refused_or_has_no_meaning(
+    tmp_path: Path, exported: Export, store: Store, value: str, name: str
+) -> None:
+    document = exported.fragment.to_json()
+    document["entries"][0][name] = "HERE"
+    text = json.dumps(document).replace('"HERE"', value)
+    (exported.directory / "fragment.json").write_text(text)
+    try:
+        store.admit(read_fragment(exported.directory), exported.directory, exported.epoch)
+    except UntrustedError:
+        return
+    assert name == "unknown"
+
+
+VALUES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(1 << 65), 1 << 65),
+    st.floats(),
+    st.text(max_size=8),
+    st.sampled_from(
+        [
+            *("", "/", "/../etc", "//x", "a/b", "\0", "/a\0", "/\ud800", "file", "symlink", "app"),
+            *([], {}, [[]], "sha256:" + "0" * 64, 0o4755, 1 << 31),
+        ]
+    ),
+)
+
+
+@fuzzed(150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_a_damaged_fragment_is_refused_or_says_the_same(
+    store: Store, exported: Export, data: st.DataObject
+) -> None:
+    """Values anywhere in an honest one are replaced, moved, dropped and doubled."""
+    honest = exported.fragment.to_json()
+    document = json.loads(json.dumps(honest))
+    for _ in range(data.draw(st.integers(1, 3))):
+        at: object = document
+        while isinstance(at, dict | list) and at:
+            keys = sorted(at) if isinstance(at, dict) else list(range(len(at)))
+            key = data.draw(st.sampled_from(keys))
+            inner = at[key]
+            if not isinstance(inner, dict | list) or not inner or not data.draw(st.integers(0, 5)):
+                how = data.draw(st.sampled_from(["replace", "drop", "double", "move"]))
+                if how == "replace":
+                    at[key] = data.draw(VALUES)
+                elif how == "drop":
+                    del at[key]
+                elif how == "double" and isinstance(at, list):
+                    at.append(inner)
+                elif how == "move":
+                    at[data.draw(st.sampled_from(keys))] = inner
+                break
+            at = inner
+    (exported.directory / "fragment.json").write_text(json.dumps(document), encoding="utf-8")
+    try:
+        fragment = read_fragment(exported.directory)
+        store.admit(fragment, exported.directory, exported.epoch)
+    except UntrustedError:
+        return
+    # What a tar holds cannot be said in other words.
+    assert {entry.path: entry for entry in fragment.entries} == {
+        entry.path: replace(entry, package=fragment_package(fragment, entry.path))
+        for entry in exported.fragment.entries
+    }
+
+
+def fragment_package(fragment: Fragment, path: ImagePath) -> str:
+    (package,) = {entry.package for entry in fragment.entries if entry.path == path}
+    return package
