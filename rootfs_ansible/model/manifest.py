@@ -9,10 +9,11 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from rootfs_ansible.errors import InputError
+from rootfs_ansible.model.component import Component
 from rootfs_ansible.model.document import Document
 from rootfs_ansible.model.path import ImagePath
 
-VERSION = 1
+VERSION = 2
 
 LARGEST_ID = 2**32 - 2
 """The highest user and group id of Linux; the one above means "unchanged" to chown(2)."""
@@ -158,23 +159,32 @@ class Edge:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Package:
-    """A distribution package that at least one shipped file comes from."""
+    """A distribution package that at least one shipped file comes from.
+
+    ``licence`` is an SPDX licence expression; empty where its copyright file says none in a way
+    that a machine reads, and in a fragment. ``sha256`` is that of its archive, as the archive's
+    list had it when the package was installed; empty where nothing tells it.
+    """
 
     name: str
     version: str
     architecture: str
     source: str
     layer: str
+    licence: str = ""
+    sha256: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """Return the package as a JSON object."""
-        return {
+        """Return the package as a JSON object; fields that say nothing are left out."""
+        data = {
             "name": self.name,
             "version": self.version,
             "architecture": self.architecture,
             "source": self.source,
             "layer": self.layer,
         }
+        more = {"licence": self.licence, "sha256": self.sha256}
+        return data | {name: value for name, value in more.items() if value}
 
     @staticmethod
     def from_json(data: Document) -> Package:
@@ -185,6 +195,8 @@ class Package:
             data.text("architecture"),
             data.text("source", ""),
             data.text("layer", ""),
+            data.text("licence", ""),
+            data.text("sha256", ""),
         )
 
 
@@ -291,7 +303,7 @@ class Fragment:
     """What one export gives: the layers it wrote, and what it needs from other fragments.
 
     The fragments of an image are linked as object files are: what one needs, another brings.
-    A linked fragment (no needs left) is the manifest of the image.
+    A linked fragment (no needs left) is the manifest of the image; it alone has ``components``.
     """
 
     layers: tuple[Layer, ...] = ()
@@ -300,6 +312,7 @@ class Fragment:
     packages: tuple[Package, ...] = ()
     needs: tuple[Need, ...] = ()
     omitted: tuple[Omission, ...] = ()
+    components: tuple[Component, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the fragment as a JSON object, every list sorted."""
@@ -330,6 +343,7 @@ class Fragment:
             "packages": sorted(self.packages),
             "needs": sorted(self.needs),
             "omitted": sorted(self.omitted),
+            "components": sorted(self.components),
         }
 
     @staticmethod
@@ -346,6 +360,7 @@ class Fragment:
             packages=document.each("packages", Package.from_json),
             needs=document.each("needs", Need.from_json),
             omitted=document.each("omitted", Omission.from_json),
+            components=document.each("components", Component.from_json),
         )
 
 

@@ -21,9 +21,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from scans import of_files, said, scanned
 from services import ENGINE_OWN, UNWANTED, Docker, Rootfs, Service, serving
 
 from rootfs_ansible.model.manifest import Fragment, Kind
+
+CHECKOUT = Path(__file__).resolve().parents[2]
 
 if TYPE_CHECKING:
     from tests.integration.conftest import Commands
@@ -352,19 +355,65 @@ def test_every_package_has_its_licence_and_its_record(shipped: Rootfs, manifest:
         assert shipped.exists(f"/usr/share/doc/{package.name}/copyright"), package.name
 
 
-def test_a_scanner_sees_every_package(archive: Path, shipped: Rootfs, manifest: Fragment) -> None:
-    report = subprocess.run(
-        ["syft", "scan", f"docker-archive:{archive}", "-o", "json", "-q"],
-        stdout=subprocess.PIPE, check=True,
-    )  # fmt: skip
-    seen: dict[str, set[tuple[str, str]]] = {}
-    for artifact in json.loads(report.stdout)["artifacts"]:
-        seen.setdefault(artifact["type"], set()).add((artifact["name"], artifact["version"]))
-    recorded = {(package.name, package.version) for package in manifest.packages}
-    assert recorded and recorded - seen["deb"] == set()
-    installed = npm_packages(shipped)
-    assert installed and installed - seen["npm"] == set()
+def test_a_scanner_sees_what_we_say_is_there_and_nothing_else(
+    archive: Path, shipped: Rootfs, manifest: Fragment
+) -> None:
+    seen = scanned(archive)
+    assert of_files(seen) == of_files(said(manifest))
+    assert set(seen) == {"deb", "npm"}
+    assert said(manifest)["npm"] == npm_packages(shipped) | {("node-web", "1.0.0")}
     assert "pngjs" not in {name for name, _ in seen["npm"]}
+
+
+def test_the_sums_of_packages_are_those_of_their_files(shipped: Rootfs, manifest: Fragment) -> None:
+    """Each in the layer that has the record, but for configuration, which dpkg sums nowhere."""
+    entries = {str(entry.path): entry for entry in manifest.entries}
+    summed = set()
+    for package in manifest.packages:
+        path = f"/var/lib/dpkg/status.d/{package.name}.md5sums"
+        if path not in shipped.members:
+            continue
+        for line in shipped.content(path).decode().splitlines():
+            digest, name = line.split("  ")
+            assert hashlib.md5(shipped.content(f"/{name}")).hexdigest() == digest, name
+            assert entries[f"/{name}"].package == package.name
+            summed.add(f"/{name}")
+    unsummed = {
+        path
+        for path, entry in entries.items()
+        if entry.kind is Kind.FILE
+        and entry.package
+        and entry.layer == next(p.layer for p in manifest.packages if p.name == entry.package)
+        and path not in summed
+    }
+    assert len(summed) > 500
+    assert {path for path in unsummed if not path.startswith("/etc/")} <= MADE
+
+
+MADE = {
+    "/usr/lib/x86_64-linux-gnu/gdk-pixbuf-2.0/2.10.0/loaders.cache",
+}
+"""What scripts of packages make, which no archive has a sum of."""
+
+
+def test_the_bills_of_materials_and_the_provenance_are_in_the_layout(
+    commands: Commands, built_example: dict[str, Any], manifest: Fragment
+) -> None:
+    """Also of an image that was not built anew."""
+    digest = built_example["digest"]
+    for words in (["sbom"], ["sbom", "--format", "cyclonedx"], ["provenance"]):
+        by_name = commands.run("rootfs-ansible", *words, "node-web")
+        assert by_name.returncode == 0, by_name.stderr
+        assert by_name.stdout == commands.run("rootfs-ansible", *words, digest).stdout
+    statement = json.loads(by_name.stdout)
+    assert statement["subject"][0]["digest"] == {"sha256": digest.removeprefix("sha256:")}
+    inputs = statement["predicate"]["buildDefinition"]["resolvedDependencies"]
+    lock = Path(CHECKOUT, "examples/node-web/package-lock.json").read_bytes()
+    assert {"sha256": hashlib.sha256(lock).hexdigest()} in [item.get("digest") for item in inputs]
+    # Nothing pins the app itself but its sources.
+    assert [item["uri"] for item in inputs if not item.get("digest")] == ["pkg:npm/node-web@1.0.0"]
+    assert len(inputs) > len(manifest.packages) + len(said(manifest)["npm"])
+    assert str(CHECKOUT) not in by_name.stdout
 
 
 def npm_packages(rootfs: Rootfs) -> set[tuple[str, str]]:

@@ -177,7 +177,7 @@ def test_a_request_that_is_wrong_says_where(
 
 
 @pytest.mark.parametrize(
-    "data", [None, [], {}, {"version": 2}, {"version": 1, "entries": [{"path": "/x"}]}]
+    "data", [None, [], {}, {"version": 1}, {"version": 2, "entries": [{"path": "/x"}]}]
 )
 def test_a_fragment_that_is_none_is_refused(data: object) -> None:
     with pytest.raises(InputError):

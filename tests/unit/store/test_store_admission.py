@@ -372,8 +372,8 @@ def test_a_fragment_is_read_as_it_was_written(exported: Export) -> None:
         b"[" * 100_000,
         b'{"version": 99}',
         b'{"version": ' + b"9" * 5000 + b"}",
-        b'{"version": 1, "entries": [{"path": "relative"}]}',
-        b'{"version": 1, "entries": [{"path": "/a\\u0000b"}]}',
+        b'{"version": 2, "entries": [{"path": "relative"}]}',
+        b'{"version": 2, "entries": [{"path": "/a\\u0000b"}]}',
     ],
 )
 def test_a_damaged_fragment_gives_a_typed_error(tmp_path: Path, content: bytes) -> None:
