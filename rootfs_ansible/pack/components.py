@@ -26,6 +26,8 @@ RULES = Path(__file__).with_name("components.json")
 SAID = "components"
 """The key by which a stack says what no file of its images tells."""
 
+_OF_THE_DISTRIBUTION = ("deb", SYSTEM)
+
 _OS_RELEASE = ImagePath("/etc/os-release")
 _DOCUMENTS = ImagePath("/usr/share/doc")
 _LARGEST = 4 << 20
@@ -38,8 +40,16 @@ Contents = Mapping[ImagePath, bytes]
 
 
 def said(facts: Mapping[str, Any]) -> tuple[Component, ...]:
-    """Return the components that a stack names in ``facts``; ``InputError`` where they are none."""
-    return Document(facts, "the stack").each(SAID, Component.from_json)
+    """Return the components that a stack names in ``facts``; ``InputError`` where they are none,
+    or what the distribution alone says."""
+    found = Document(facts, "the stack").each(SAID, Component.from_json)
+    for component in found:
+        if component.type in _OF_THE_DISTRIBUTION:
+            raise InputError(
+                f"the stack names {component.name} as a component of type {component.type}",
+                hint="the records in the image say which packages of the distribution there are",
+            )
+    return found
 
 
 def with_components(store: Store, linked: Fragment, named: Iterable[Component]) -> Fragment:

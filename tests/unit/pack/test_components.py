@@ -169,6 +169,8 @@ def test_a_file_that_says_what_it_is_is_believed_over_a_stack(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        ({"type": "deb"}, "the stack names a as a component of type deb"),
+        ({"type": "os"}, "the stack names a as a component of type os"),
         ({"type": "pkg:npm"}, "not the type of a component: 'pkg:npm'"),
         ({"name": ""}, "not the name of a component: ''"),
         ({"name": "a\nb"}, r"not the name of a component: 'a\nb'"),
