@@ -62,7 +62,6 @@ def test_a_package_has_the_digest_of_its_own_version() -> None:
         package("tzdata", "2026a", "all"),
     ]
     said = subprocess.check_output(["sh", "-c", lookup(packages)], text=True)
-    assert "libc6-dev\n" not in lookup(packages)
     assert [(item.name, item.sha256) for item in with_archives(packages, said)] == [
         ("g++", "d" * 64),
         ("libc6", "a" * 64),

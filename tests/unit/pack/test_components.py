@@ -17,6 +17,7 @@ from rootfs_ansible.pack.link import link
 from rootfs_ansible.store import Store
 
 LAYERS = ("runtime", "dependencies", "app")
+# pnpm has the files of a package in more places than one, as links to the same.
 TREE = """
 runtime      /etc                                     dir 0755
 runtime      /etc/os-release                          -> ../usr/lib/os-release
@@ -37,8 +38,9 @@ dependencies /app/node_modules/two/esm                dir 0755
 dependencies /app/node_modules/two/node_modules       dir 0755
 dependencies /app/node_modules/two/node_modules/one   dir 0755
 dependencies /app/six-1.17.0.dist-info                dir 0755
+dependencies /app/node_modules/two/node_modules/one/package.json = {one}
 dependencies /app/old.egg-info                        file 0644 no headers
-"""
+""".format(one="/app/node_modules/@team/one/package.json")
 OS_RELEASE = b'# what it is\nID=debian\nVERSION_ID="13"\nNAME="Debian GNU/Linux"\n'
 COPYRIGHT = b"""\
 Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
@@ -75,7 +77,6 @@ def linked(tmp_path: Path, store: Store) -> Fragment:
         # No package of its own, a name without a version, and what is no JSON.
         f"dependencies {modules}/two/esm/package.json": manifest_of(type="module"),
         f"dependencies {modules}/two/esm/bower.json": manifest_of(name="b", version="1"),
-        f"dependencies {modules}/two/node_modules/one/package.json": one,
         f"dependencies {modules}/two/node_modules/package.json": b"[" * 100_000,
         "runtime /usr/lib/os-release": OS_RELEASE,
         "runtime /usr/share/doc/liba-common/copyright": COPYRIGHT,

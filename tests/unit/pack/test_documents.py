@@ -220,7 +220,11 @@ def test_spdx_says_what_contains_and_what_needs_what(bill: Bill) -> None:
 
 
 def test_cyclonedx_is_valid_by_its_schema(bill: Bill) -> None:
-    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(json.dumps(cyclonedx(bill))) is None
+    validator, document = JsonStrictValidator(SchemaVersion.V1_6), cyclonedx(bill)
+    assert document["specVersion"] == "1.6"
+    assert validator.validate_str(json.dumps(document)) is None
+    document["components"][0]["unknown"] = True
+    assert validator.validate_str(json.dumps(document)) is not None
 
 
 def test_cyclonedx_says_layers_digests_and_needs(bill: Bill) -> None:
