@@ -21,8 +21,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
 from scans import of_files, said, scanned
 from services import ENGINE_OWN, UNWANTED, Docker, Rootfs, Service, serving
+from spdx_tools.spdx.parser.parse_anything import parse_file
+from spdx_tools.spdx.validation.document_validator import validate_full_spdx_document
 
 from rootfs_ansible.model.manifest import Fragment, Kind
 
@@ -404,15 +408,22 @@ MADE = {
 
 
 def test_the_bills_of_materials_and_the_provenance_are_in_the_layout(
-    commands: Commands, built_example: dict[str, Any], manifest: Fragment
+    commands: Commands, built_example: dict[str, Any], manifest: Fragment, tmp_path: Path
 ) -> None:
     """Also of an image that was not built anew."""
     digest = built_example["digest"]
-    for words in (["sbom"], ["sbom", "--format", "cyclonedx"], ["provenance"]):
-        by_name = commands.run("rootfs-ansible", *words, "node-web")
+    printed = {}
+    for words in ("sbom", "sbom --format cyclonedx", "provenance"):
+        by_name = commands.run("rootfs-ansible", *words.split(), "node-web")
         assert by_name.returncode == 0, by_name.stderr
-        assert by_name.stdout == commands.run("rootfs-ansible", *words, digest).stdout
-    statement = json.loads(by_name.stdout)
+        assert by_name.stdout == commands.run("rootfs-ansible", *words.split(), digest).stdout
+        printed[words] = by_name.stdout
+    (tmp_path / "image.spdx.json").write_text(printed["sbom"])
+    spdx = parse_file(str(tmp_path / "image.spdx.json"))
+    assert validate_full_spdx_document(spdx) == []
+    validator = JsonStrictValidator(SchemaVersion.V1_6)
+    assert validator.validate_str(printed["sbom --format cyclonedx"]) is None
+    statement = json.loads(printed["provenance"])
     assert statement["subject"][0]["digest"] == {"sha256": digest.removeprefix("sha256:")}
     inputs = statement["predicate"]["buildDefinition"]["resolvedDependencies"]
     lock = Path(CHECKOUT, "examples/node-web/package-lock.json").read_bytes()
@@ -420,7 +431,7 @@ def test_the_bills_of_materials_and_the_provenance_are_in_the_layout(
     unpinned = {item["uri"] for item in inputs if not item.get("digest")}
     assert unpinned == {f"pkg:npm/{name}@{version}" for name, version in OWN}
     assert len(inputs) > len(manifest.packages) + len(said(manifest)["npm"])
-    assert str(CHECKOUT) not in by_name.stdout
+    assert [text for text in printed.values() if str(CHECKOUT) in text] == []
 
 
 def npm_packages(rootfs: Rootfs) -> set[tuple[str, str]]:
