@@ -11,14 +11,18 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rootfs_ansible import __version__
 from rootfs_ansible.errors import BuildError, RootfsError, of_system
 from rootfs_ansible.model.manifest import Fragment
 from rootfs_ansible.model.path import ImagePath
 
+if TYPE_CHECKING:
+    from rootfs_ansible.store.layout import Store
+
 FORMATS = ("oci", "tar", "dir")
+BILLS = ("spdx", "cyclonedx")
 INTERRUPTED = 130
 
 
@@ -148,6 +152,42 @@ def _diff(options: argparse.Namespace) -> int:
     return int(bool(found))
 
 
+def _sbom(options: argparse.Namespace) -> int:
+    from rootfs_ansible.pack.documents import FORMATS as WRITERS
+    from rootfs_ansible.pack.image import read_bill
+    from rootfs_ansible.store.layout import canonical
+
+    bill = read_bill(_store(options), options.image)
+    _put(canonical(WRITERS[options.format](bill)), options.output)
+    return 0
+
+
+def _provenance(options: argparse.Namespace) -> int:
+    from rootfs_ansible.pack.documents import provenance_of
+    from rootfs_ansible.pack.image import read_bill
+
+    store = _store(options)
+    _put(provenance_of(store, read_bill(store, options.image).digest), options.output)
+    return 0
+
+
+def _put(content: bytes, output: str) -> None:
+    """Write a document where it is wanted: to a file, at once when it is whole, or the output."""
+    if not output:
+        print(content.decode("ascii"))
+        return
+    from rootfs_ansible.pack.output import written_output
+
+    with written_output(Path(output)) as file:
+        file.write(content + b"\n")
+
+
+def _store(options: argparse.Namespace) -> Store:
+    from rootfs_ansible.store.layout import Store
+
+    return Store(Path(options.store).expanduser())
+
+
 def _manifest(image: str, store: str) -> Fragment:
     """Return the manifest of an image: a file of one, or a name or digest that a store knows."""
     from rootfs_ansible.pack.image import read_manifest
@@ -235,7 +275,26 @@ def _parser() -> argparse.ArgumentParser:
     candidates.set_defaults(command=_candidates, failed=1)
     _add_image(candidates, "image")
     candidates.add_argument("--json", action="store_true", help="print them as one JSON list")
-    for command in (why, diff, candidates):
+    sbom = commands.add_parser(
+        "sbom",
+        help="list what an image is made of, for scanners and lawyers",
+        description="Print the bill of materials of an image: SPDX 2.3 or CycloneDX 1.6, as JSON."
+        " Same image, same text. Reads the manifest alone, no engine.",
+    )
+    sbom.set_defaults(command=_sbom, failed=1)
+    _add_image(sbom, "image")
+    sbom.add_argument("--format", choices=BILLS, default=BILLS[0], help="by default %(default)s")
+    provenance = commands.add_parser(
+        "provenance",
+        help="say what an image was made from",
+        description="Print the provenance of an image: SLSA's version 1, an in-toto statement of"
+        " every input by its digest. Reads the store alone, no engine.",
+    )
+    provenance.set_defaults(command=_provenance, failed=1)
+    _add_image(provenance, "image")
+    for command in (sbom, provenance):
+        command.add_argument("--output", metavar="FILE", default="", help="write it to a file")
+    for command in (why, diff, candidates, sbom, provenance):
         command.add_argument(
             "--store", metavar="DIR", default=_default_store(), help="the store (rootfs_store)"
         )

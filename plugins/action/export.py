@@ -14,8 +14,10 @@ from ansible_collections.rootfs.builder.plugins.plugin_utils.options import PART
 from ansible_collections.rootfs.builder.plugins.plugin_utils.planned import Planned
 
 from rootfs_ansible import exporter
+from rootfs_ansible.drive.archives import lookup
 from rootfs_ansible.drive.build import Build
 from rootfs_ansible.errors import InputError, RootfsError
+from rootfs_ansible.model.manifest import Fragment
 from rootfs_ansible.model.request import ExportRequest
 from rootfs_ansible.store.layout import read_fragment
 
@@ -52,7 +54,7 @@ class ActionModule(RootfsAction):
                 self._connection.fetch_file(f"{EXPORTED}/{name}", str(directory / name))
             # What the compile found out comes from the container, as the files do.
             found = task_vars.get("rootfs_compiled") or {}
-            build.keep(planned.plan, stage, fragment, directory, found)
+            build.keep(planned.plan, stage, fragment, directory, found, self._archives(fragment))
         return {
             "changed": True,
             "layers": [layer.to_json() for layer in fragment.layers],
@@ -68,6 +70,13 @@ class ActionModule(RootfsAction):
                 *(self._started() if stage == "system" and planned.plan.roles.applied else ()),
             ],
         }
+
+    def _archives(self, fragment: Fragment) -> str:
+        """Return what apt's lists say of the packages that are shipped."""
+        if not fragment.packages:
+            return ""
+        answer = self._low_level_execute_command(lookup(fragment.packages), sudoable=False)
+        return str(answer["stdout"])
 
     def _started(self) -> list[str]:
         """Return a warning where roles had services started, which a staging container has not."""

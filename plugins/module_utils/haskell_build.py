@@ -200,7 +200,39 @@ class Build:
             "libraries": self._shared(programs) if self._manner.dynamic else [],
             "data": data,
             "licences": _licences(libraries),
+            "components": self._components(programs, libraries),
         }
+
+    def _components(
+        self, programs: list[str], libraries: Iterable[InstalledLibrary]
+    ) -> list[dict[str, Any]]:
+        """Return what the programs are made of: the packages of the plan, what they are linked
+        from, and the compiler's own part."""
+        compiler = self._tools.output(
+            ("ghc", "--numeric-version"), "GHC does not say which version it is"
+        )
+        found = {("generic", "ghc", compiler.strip()): "BSD-3-Clause"}
+        found |= {
+            ("hackage", item.package, item.version): item.licence
+            for item in libraries
+            # What runs every program is the compiler's, what names libstdc++ is nothing itself.
+            if item.package not in ("rts", "system-cxx-std-lib")
+        }
+        found |= {
+            ("hackage", package.name, package.version): package.licence
+            for package in self._packages
+        }
+        return [
+            {
+                "type": kind,
+                "name": name,
+                "version": version,
+                "licence": "" if licence == "NONE" else licence,
+                "paths": programs,
+            }
+            for (kind, name, version), licence in sorted(found.items())
+            if version
+        ]
 
     def _data(self, programs: Iterable[str], libraries: Iterable[InstalledLibrary]) -> list[str]:
         """Return the data of libraries that a program of ours names by its path."""

@@ -11,12 +11,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class InstalledLibrary:
-    """A library: what it needs (identifiers of others), and where its data is."""
+    """A library: what it needs (identifiers of others), and where its data is.
+
+    ``package`` is what it is a library of, where that has several.
+    """
 
     name: str
     identifier: str
     depends: tuple[str, ...]
     data_directory: str
+    package: str = ""
+    version: str = ""
+    licence: str = ""
 
 
 def parse(dump: str) -> dict[str, InstalledLibrary]:
@@ -31,6 +37,9 @@ def parse(dump: str) -> dict[str, InstalledLibrary]:
                 identifier,
                 tuple(fields.get("depends", "").split()),
                 fields.get("data-dir", "").strip('"').rstrip("/"),
+                fields.get("package-name") or fields["name"],
+                fields.get("version", ""),
+                fields.get("license", ""),
             )
     return found
 

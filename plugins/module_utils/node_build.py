@@ -186,9 +186,20 @@ class NodeBuild:
             "dependencies_excluding": [*rules.dependencies, *(() if is_typed else rules.types)],
             "files": sorted(paths),
             "excluding": sorted(excluded),
+            "components": self._upstream(),
         }
 
     # Parts
+
+    def _upstream(self) -> list[dict[str, Any]]:
+        """Return node itself as a component, where it is no package of the distribution."""
+        node = self._project["node"]
+        if not self._project.get("toolchain"):
+            return []
+        code, output, _ = self._run((node, "--version"), Path("/"), {})
+        version = output.strip().removeprefix("v")
+        found = {"type": "generic", "name": "node", "version": version, "licence": "MIT"}
+        return [{**found, "paths": [node]}] if code == 0 and version else []
 
     def _compile_configurations(self, rules: Rules) -> bool:
         """Compile the app's configurations; say whether one of them stays in TypeScript."""

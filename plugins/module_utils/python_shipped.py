@@ -21,7 +21,10 @@ from typing import Any
 
 from ansible_collections.rootfs.builder.plugins.module_utils.python_build import WHEELS
 from ansible_collections.rootfs.builder.plugins.module_utils.python_bytecode import compile_all
-from ansible_collections.rootfs.builder.plugins.module_utils.python_fetch import SOURCES
+from ansible_collections.rootfs.builder.plugins.module_utils.python_fetch import (
+    DEPENDENCIES,
+    SOURCES,
+)
 from ansible_collections.rootfs.builder.plugins.module_utils.python_tools import (
     INSTALLED,
     PACKAGES,
@@ -30,6 +33,9 @@ from ansible_collections.rootfs.builder.plugins.module_utils.step import Run, St
 
 _OF_THE_INSTALLATION = {"INSTALLER", "REQUESTED", "direct_url.json"}
 """What pip notes of where a package came from and who wanted it: paths of the build."""
+
+_ARCHIVE_NAME = re.compile(r"-(?=\d)")
+"""What parts the name of an archive from the version that follows it."""
 
 _LICENCE = re.compile(r"(?:licen[cs]e|copying|notice|authors)(?![a-z])", re.IGNORECASE)
 _PYTHON = re.compile(r"(?:/usr/bin/)?python(?:3(?:\.\d+)?)?")
@@ -59,6 +65,28 @@ class Installed:
             for path in self.files()
             if path.name == "__main__.py" and path.parent.parent == PACKAGES
         )
+
+    def component(self) -> dict[str, Any] | None:
+        """Return it as a component, with the digest of the archive that was fetched of it; nothing
+        where none was, or what was installed does not say what it is."""
+        archives = [
+            path
+            for path in (DEPENDENCIES.iterdir() if DEPENDENCIES.is_dir() else ())
+            if _normalized(_ARCHIVE_NAME.split(path.name)[0]) == self.name
+        ]
+        described = [path for path in self.files() if path.name == "METADATA"]
+        recorded = self._recorded()
+        metadata = recorded.with_name("METADATA") if recorded else None
+        if len(archives) != 1 or metadata not in described:
+            return None
+        digest = hashlib.sha256(archives[0].read_bytes()).digest()
+        return {
+            "type": "pypi",
+            "name": self._distribution.name,
+            "version": self._distribution.version,
+            "integrity": f"sha256-{base64.b64encode(digest).decode()}",
+            "paths": [str(metadata)],
+        }
 
     def take_licences(self) -> None:
         """Take the licences from the sources that it was built from, where its wheel has none."""
@@ -162,6 +190,7 @@ class Finish:
             "installed": sorted(files),
             "files": [] if self._package else [str(self._prefix)],
             "dependencies": sorted(dependencies),
+            "components": list(filter(None, (package.component() for package in packages))),
         }
 
     def _left_out(self, excluding: Sequence[str]) -> Iterator[Path]:

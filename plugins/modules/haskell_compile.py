@@ -123,6 +123,10 @@ compiled:
       description: The licences of the libraries that the executables are linked from.
       type: list
       elements: str
+    components:
+      description: The packages that the executables are linked from, with their versions, and GHC.
+      type: list
+      elements: dict
 """
 
 from pathlib import Path

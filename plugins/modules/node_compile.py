@@ -142,6 +142,10 @@ compiled:
       description: The globs of the app's files that are not shipped.
       type: list
       elements: str
+    components:
+      description: Node itself, where it is no package of the distribution.
+      type: list
+      elements: dict
 """
 
 import os

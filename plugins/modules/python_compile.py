@@ -119,6 +119,10 @@ compiled:
       description: The paths of all other packages.
       type: list
       elements: str
+    components:
+      description: What was fetched, with the digests of the archives.
+      type: list
+      elements: dict
 """
 
 import os

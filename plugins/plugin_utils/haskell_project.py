@@ -13,6 +13,7 @@ from typing import Any
 from rootfs_ansible.errors import InputError
 
 PROJECT = "cabal.project"
+FREEZE = "cabal.project.freeze"
 _REPOSITORY = re.compile(r"(https?://|file\+noindex://)\S+")
 
 
@@ -29,6 +30,7 @@ class Project:
             "context": str(directory),
             "toolchain": "",
             "command": [],
+            "locks": [FREEZE] if (directory / FREEZE).is_file() else [],
             "haskell": {"cabal_file": self.cabal_file},
         }
 

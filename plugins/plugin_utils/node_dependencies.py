@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import nodesemver
 from ansible_collections.rootfs.builder.plugins.plugin_utils.node_manifest import (
@@ -63,6 +64,30 @@ def _fits(version: str, wanted: str) -> bool:
     if nodesemver.valid_range(wanted, loose=True) is None:
         return True
     return satisfies(version, wanted)
+
+
+def locked(root: Path, lock: str, prefix: str) -> list[dict[str, Any]]:
+    """Return what npm's lock file in ``root`` pins of what is installed below ``prefix`` for
+    production, as components: each with the digest of its archive."""
+    if not lock.endswith(".json"):
+        return []
+    found = []
+    for place, entry in sorted(mapping_of(manifest(root / lock), "packages").items()):
+        if not isinstance(entry, Mapping) or entry.get("dev") or entry.get("link"):
+            continue
+        name = text_of(entry, "name") or place.rpartition("node_modules/")[2]
+        digests = [one for one in text_of(entry, "integrity").split() if one.startswith("sha512-")]
+        if place and digests and text_of(entry, "version"):
+            found.append(
+                {
+                    "type": "npm",
+                    "name": name,
+                    "version": text_of(entry, "version"),
+                    "integrity": digests[0],
+                    "paths": [f"{prefix}/{place}/package.json"],
+                }
+            )
+    return found
 
 
 def dependency_warnings(place: Place) -> list[str]:

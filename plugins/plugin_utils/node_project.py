@@ -25,6 +25,7 @@ from ansible_collections.rootfs.builder.plugins.plugin_utils.node_dependencies i
     check_links,
     compare_lock,
     dependency_warnings,
+    locked,
 )
 from ansible_collections.rootfs.builder.plugins.plugin_utils.node_manager import (
     PackageManager,
@@ -198,6 +199,8 @@ def to_facts(project: Project, prefix: str) -> dict[str, Any]:
         "ports": list(project.ports),
         "volumes": list(project.volumes),
         "labels": dict(project.labels),
+        "locks": list(filter(None, [project.package_manager.lock])),
+        "components": locked(Path(project.sources), project.package_manager.lock, prefix),
         "node": node,
     }
 

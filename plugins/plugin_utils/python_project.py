@@ -79,6 +79,7 @@ class Project:
             "toolchain": "",
             "command": [],
             "labels": dict(self.labels),
+            "locks": [self.lock] if self.lock else [],
             "python": {
                 "name": self.name,
                 "lock": self.lock,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -9,6 +10,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from rootfs_ansible.drive.archives import with_archives
 from rootfs_ansible.drive.delivery import STACK_LABEL, deliver, planned_outputs
 from rootfs_ansible.drive.engine import Engine
 from rootfs_ansible.drive.results import Results, check_apart
@@ -20,10 +22,12 @@ from rootfs_ansible.model.manifest import Fragment, Need
 from rootfs_ansible.model.path import ImagePath
 from rootfs_ansible.model.plan import Plan, PlannedPart, Roles, Stage
 from rootfs_ansible.model.request import Companion, ExportRequest, Output, Prune, Scope
+from rootfs_ansible.pack.components import said
 from rootfs_ansible.pack.image import check_name, find_image, pack
 from rootfs_ansible.pack.link import link, resolved, unwritable
+from rootfs_ansible.pack.provenance import Provenance
 from rootfs_ansible.plan.app import Inputs
-from rootfs_ansible.plan.key import stage_key
+from rootfs_ansible.plan.key import role_digest, stage_key
 from rootfs_ansible.plan.stack import LAYERS
 from rootfs_ansible.store.layout import Descriptor, Store
 
@@ -41,6 +45,9 @@ COMPILING = ("build_image", "toolchain", "compile")
 """The stages of the build hierarchy that a stack without a compile has not."""
 
 INIT = "/usr/bin/tini"
+
+_CREDENTIALS = re.compile(r"//[^/@\s]+@")
+"""What a URL says before its host."""
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """Where engines look for a program where an image names no PATH."""
@@ -233,10 +240,19 @@ class Build:
         )
 
     def keep(
-        self, plan: Plan, stage: str, fragment: Fragment, exported: Path, facts: Mapping[str, Any]
+        self,
+        plan: Plan,
+        stage: str,
+        fragment: Fragment,
+        exported: Path,
+        facts: Mapping[str, Any],
+        archives: str = "",
     ) -> None:
-        """Check what an export gave, and keep it under the key of its stage."""
+        """Check what an export gave, and keep it under the key of its stage; ``archives`` is what
+        apt says of its packages in that container."""
+        said(facts)
         self.store.admit(fragment, exported, self._epoch)
+        fragment = replace(fragment, packages=with_archives(fragment.packages, archives))
         record = {"fragment": fragment.to_json(), "facts": dict(facts)}
         self.store.put_record(plan.stage(stage).key, record)
 
@@ -286,7 +302,15 @@ class Build:
         self._check_programs(config, manifest)
         self._check_volumes(config, manifest)
         self._check_scripts(found.get("scripts", []), manifest)
-        image = pack(self.store, manifest, config, self.tag, self._epoch)
+        image = pack(
+            self.store,
+            manifest,
+            config,
+            self.tag,
+            self._epoch,
+            named=(*said(project), *said(found)),
+            made=self._provenance(plan, project),
+        )
         # By now the name may be another build's: the record is of what was packed here.
         packed = self.store.descriptor(image.digest)
         self.store.put_record(plan.key, {"digest": packed.digest, "size": packed.size})
@@ -335,6 +359,40 @@ class Build:
             if engine_needed:
                 raise
             return False
+
+    def _provenance(self, plan: Plan, project: Mapping[str, Any]) -> Provenance:
+        """Return what the image is made from; nothing of it says where on this host it is."""
+        inputs, searches = self.inputs, self.inputs.searches
+        return Provenance(
+            plan.key,
+            {
+                "stack": inputs.stack.name,
+                "place": self._below(plan.context),
+                "roles": [role.name for role in plan.roles.applied],
+                "toolchain": str(project.get("toolchain") or ""),
+                "options": _impersonal(inputs.parameters(), (str(self.directory), plan.context)),
+            },
+            {
+                **inputs.digests(str(project.get("toolchain") or "")),
+                "sources": plan.sources,
+                **{f"part {part.number}": part.key for part in plan.parts},
+                **{
+                    f"role {role.name}": role_digest(Path(role.path), searches)
+                    for role in plan.roles.applied
+                },
+            },
+            self._locks(plan, project),
+        )
+
+    def _locks(self, plan: Plan, project: Mapping[str, Any]) -> dict[str, str]:
+        """Return the SHA-256 of the files of the sources that pin what the stack fetched."""
+        context = Path(plan.context).resolve()
+        found = {}
+        for name in project.get("locks") or ():
+            path = (context / str(name)).resolve()
+            if path.is_relative_to(context) and path.is_file():
+                found[str(name)] = hashlib.sha256(path.read_bytes()).hexdigest()
+        return found
 
     def _harvested(self, plan: Plan, stage: str) -> Harvest:
         found = self.harvest(plan.stage(stage).key)
@@ -560,6 +618,20 @@ class Build:
         record = self.store.record(self._context_key()) or {}
         context = Path(str(record.get("context", self.directory)))
         return context if self.directory.is_relative_to(context) else self.directory
+
+
+def _impersonal(value: Any, places: Sequence[str]) -> Any:  # noqa: ANN401 - of an option of any kind
+    """Return a value as JSON has it, without ``places`` of the host and without credentials."""
+    if isinstance(value, Mapping):
+        return {str(name): _impersonal(item, places) for name, item in value.items()}
+    if isinstance(value, list | tuple | set):
+        return [_impersonal(item, places) for item in value]
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    text = _CREDENTIALS.sub("//", str(value))
+    for place in sorted(places, key=len, reverse=True):
+        text = text.replace(place, ".")
+    return text
 
 
 def _pairs(values: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:

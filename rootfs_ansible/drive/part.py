@@ -105,6 +105,7 @@ class PartBuild(Build):
         fragment: Fragment,
         exported: Path,
         facts: Mapping[str, Any],  # noqa: ARG002 - of what it would run
+        archives: str = "",  # noqa: ARG002 - of packages, of which it ships none
     ) -> None:
         """Check what an export gave, also that it is no more than the outputs, and keep it."""
         place = self.place(plan)

@@ -24,6 +24,7 @@ _LARGEST = 128 << 20
 _FIELD = re.compile(r"^([!-9;-~]+):[ \t]*(.*(?:\n[ \t].*)*)", re.MULTILINE)
 # Names of packages and architectures (Debian Policy 5.6.7, 5.6.8): they become names of files.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]*")
+_SUM = re.compile(r"([0-9a-f]{32})  ([^/].*)")
 _SOURCE = re.compile(r"\S+")
 
 # What a package has for people, for the package manager or for interactive shells.
@@ -141,6 +142,15 @@ class PackageDatabase:
                 if path.text != "/" and not any(path.is_below(top) for top in DOCUMENTATION)
             )
         )
+
+    def sums(self, package: Installed) -> dict[str, str]:
+        """Return the MD5 sums that ``package`` brought of its files, by their paths in the tree
+        (deb-md5sums(5)): none of its configuration, which may be changed."""
+        found = {}
+        for line in self._info(package, "md5sums").split("\n"):
+            if (match := _SUM.fullmatch(line)) is not None:
+                found[self._moved(f"/{match[2]}", package)] = match[1]
+        return found
 
     def alternatives(self) -> tuple[ImagePath, ...]:
         """Return every link that update-alternatives keeps outside /etc/alternatives, sorted."""
@@ -327,17 +337,23 @@ class PackageDatabase:
 
     def _lines(self, package: Installed) -> Iterator[str]:
         """Yield the absolute paths in the list of ``package``, diversions applied."""
+        for line in self._info(package, "list").split("\n"):
+            if line.startswith("/"):
+                yield self._moved(line, package).removesuffix("/.") or "/"
+
+    def _info(self, package: Installed, kind: str) -> str:
+        """Return the file of that kind that dpkg keeps of ``package``; empty where it has none."""
         plain = package.name.partition(":")[0]
         for stem in (f"{plain}:{package.architecture}", plain):
-            text = self._read(DATABASE / "info" / f"{stem}.list")
-            if text:
-                break
-        for line in text.split("\n"):
-            if not line.startswith("/"):
-                continue
-            moved, keeper = self._diversions.get(line, ("", ""))
-            text = moved if moved and keeper != plain else line
-            yield self._merged(text.removesuffix("/.") or "/")
+            if text := self._read(DATABASE / "info" / f"{stem}.{kind}"):
+                return text
+        return ""
+
+    def _moved(self, text: str, package: Installed) -> str:
+        """Return where a path of ``package`` is, diversions applied."""
+        moved, keeper = self._diversions.get(text, ("", ""))
+        is_moved = moved and keeper != package.name.partition(":")[0]
+        return self._merged(moved if is_moved else text)
 
     def _listed(self, package: Installed) -> Iterator[ImagePath]:
         for text in self._lines(package):

@@ -65,6 +65,34 @@ class _Recording:
                 owner = self._owner(path, self._found.entries[path])
                 if owner is not None and owner.name not in self._recorded:
                     new.setdefault(owner.name, owner)
+        self._sum(layer)
+
+    def _sum(self, layer: str) -> None:
+        """Add the sums of what the layer has of each package that it has the record of: scanners
+        know by them which files the package answers for."""
+        mine = {package.name for package in self.packages if package.layer == layer}
+        shipped: dict[str, list[ImagePath]] = {}
+        for path, reached in self._found.entries.pairs():
+            if reached.layer == layer and reached.status.kind is Kind.FILE:
+                owner = self._owner(path, reached)
+                if owner is not None and owner.name in mine:
+                    shipped.setdefault(owner.name, []).append(path)
+        for name, paths in shipped.items():
+            package = self._database.find(name)
+            sums = self._database.sums(package) if package is not None else {}
+            lines = [
+                f"{sums[path.text]}  {path.relative}\n"
+                for path in sorted(paths)
+                if path.text in sums
+            ]
+            if lines:
+                self._make(name, RECORDS / f"{_file_name(name)}.md5sums", layer, "".join(lines))
+
+    def _make(self, package: str, path: ImagePath, layer: str, text: str) -> None:
+        content = text.encode("utf-8", "surrogateescape")
+        made = Status(Kind.FILE, 0o644, 0, 0, len(content))
+        self._found.entries[path] = Reached(made, layer, made=True, content=content)
+        self._edge(package, path, EdgeKind.RECORD)
 
     def _owner(self, path: ImagePath, reached: Reached) -> Installed | None:
         if reached.status.kind is Kind.DIRECTORY or reached.made:
@@ -73,14 +101,11 @@ class _Recording:
 
     def _record(self, package: Installed, layer: str) -> list[ImagePath]:
         """Add what belongs to ``package``; return the paths that are new."""
-        record = RECORDS / package.name.replace("/", "_")
-        content = package.stanza.encode("utf-8", "surrogateescape")
-        made = Status(Kind.FILE, 0o644, 0, 0, len(content))
+        record = RECORDS / _file_name(package.name)
         self.packages.append(
             Package(package.name, package.version, package.architecture, package.source, layer)
         )
-        self._found.entries[record] = Reached(made, layer, made=True, content=content)
-        self._edge(package.name, record, EdgeKind.RECORD)
+        self._make(package.name, record, layer, package.stanza)
         # One record is reason enough for the name of the distribution.
         is_first = len(self.packages) == 1
         added = [] if not is_first else self._bring(DISTRIBUTION, record, layer, EdgeKind.RECORD)
@@ -134,3 +159,7 @@ class _Recording:
     def _edge(self, source: str, target: ImagePath, kind: EdgeKind) -> None:
         if source != target.text:
             self._found.edges.add(Edge(source, target.text, kind))
+
+
+def _file_name(package: str) -> str:
+    return package.replace("/", "_")

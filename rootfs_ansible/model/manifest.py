@@ -10,6 +10,7 @@ from itertools import chain, islice
 from typing import Any, Protocol
 
 from rootfs_ansible.errors import InputError
+from rootfs_ansible.model.component import Component
 from rootfs_ansible.model.document import Document
 from rootfs_ansible.model.path import ImagePath
 
@@ -162,23 +163,32 @@ class Edge:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Package:
-    """A distribution package that at least one shipped file comes from."""
+    """A distribution package that at least one shipped file comes from.
+
+    ``licence`` is an SPDX licence expression; empty where its copyright file says none in a way
+    that a machine reads, and in a fragment. ``sha256`` is that of its archive, as the archive's
+    list had it when the package was installed; empty where nothing tells it.
+    """
 
     name: str
     version: str
     architecture: str
     source: str
     layer: str
+    licence: str = ""
+    sha256: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """Return the package as a JSON object."""
-        return {
+        """Return the package as a JSON object; fields that say nothing are left out."""
+        data = {
             "name": self.name,
             "version": self.version,
             "architecture": self.architecture,
             "source": self.source,
             "layer": self.layer,
         }
+        more = {"licence": self.licence, "sha256": self.sha256}
+        return data | {name: value for name, value in more.items() if value}
 
     @staticmethod
     def from_json(data: Document) -> Package:
@@ -189,6 +199,8 @@ class Package:
             data.text("architecture"),
             data.text("source", ""),
             data.text("layer", ""),
+            data.text("licence", ""),
+            data.text("sha256", ""),
         )
 
 
@@ -322,7 +334,7 @@ class Fragment:
     """What one export gives: the layers it wrote, and what it needs from other fragments.
 
     The fragments of an image are linked as object files are: what one needs, another brings.
-    A linked fragment (no needs left) is the manifest of the image.
+    A linked fragment (no needs left) is the manifest of the image; it alone has ``components``.
     """
 
     layers: tuple[Layer, ...] = ()
@@ -332,6 +344,7 @@ class Fragment:
     needs: tuple[Need, ...] = ()
     omitted: tuple[Omission, ...] = ()
     candidates: tuple[Candidate, ...] = ()
+    components: tuple[Component, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the fragment as a JSON object, every list sorted."""
@@ -371,6 +384,7 @@ class Fragment:
             "needs": sorted(self.needs),
             "omitted": sorted(self.omitted),
             "candidates": sorted(self.candidates),
+            "components": sorted(self.components),
         }
 
     @staticmethod
@@ -388,6 +402,7 @@ class Fragment:
             needs=document.each("needs", Need.from_json),
             omitted=document.each("omitted", Omission.from_json),
             candidates=document.each("candidates", Candidate.from_json),
+            components=document.each("components", Component.from_json),
         )
 
 

@@ -5,14 +5,20 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from rootfs_ansible.errors import InputError, StoreError
+from rootfs_ansible.model.component import Component
 from rootfs_ansible.model.document import Document
 from rootfs_ansible.model.image import Image, ImageConfig, ImageLayer
 from rootfs_ansible.model.manifest import Candidate, Fragment, Kind, Layer
+from rootfs_ansible.pack.components import with_components
+from rootfs_ansible.pack.documents import attach, bill_of
+from rootfs_ansible.pack.provenance import Provenance
+from rootfs_ansible.pack.sbom import Bill
 from rootfs_ansible.store.layout import MANIFEST_TYPE, Descriptor, Store, canonical
 
 CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
@@ -29,13 +35,23 @@ _LAST_EPOCH = 253_402_300_799
 """The end of the year 9999, the last that RFC 3339 can write."""
 
 
-def pack(store: Store, linked: Fragment, config: ImageConfig, name: str, epoch: int = 0) -> Image:
+def pack(
+    store: Store,
+    linked: Fragment,
+    config: ImageConfig,
+    name: str,
+    epoch: int = 0,
+    *,
+    named: Iterable[Component] = (),
+    made: Provenance | None = None,
+) -> Image:
     """Put the image that ``linked`` describes into ``store`` under ``name`` (repository:tag).
 
     ``epoch`` is the time it is said to be created at, in seconds. Layers stay plain tars
     (``application/vnd.oci.image.layer.v1.tar``): the bytes that gzip gives depend on the zlib at
     hand, plain ones are the same on every machine, and a registry client may still compress
-    them. A layer without entries is left out of the image. Raises ``InputError`` for a name that
+    them. A layer without entries is left out of the image. ``named`` are the components that no
+    file of it tells, ``made`` what it was made from. Raises ``InputError`` for a name that
     no registry takes and ``StoreError`` where a layer is missing or the store cannot be written.
     """
     check_name(name)
@@ -70,6 +86,7 @@ def pack(store: Store, linked: Fragment, config: ImageConfig, name: str, epoch: 
             }
         )
     )
+    linked = with_components(store, linked, named)
     counted = _counted(linked)
     document = linked.to_json()
     del document["needs"]
@@ -78,8 +95,10 @@ def pack(store: Store, linked: Fragment, config: ImageConfig, name: str, epoch: 
         "id": settings.digest,
         "layers": [layer.to_json() for layer in counted],
         "config": config.to_json(),
+        "epoch": epoch,
     }
     store.put_manifest(image.digest, document)
+    attach(store, image, Bill(name, image.digest, epoch, config.architecture, linked), made)
     # The name comes last: whoever finds it finds all the rest.
     store.put_ref(name, image)
     return _image(store, name, image.digest, document)
@@ -119,12 +138,31 @@ def read_manifest(store: Store, image: str) -> Fragment:
 
     Raises ``InputError`` where there is no such image, or the file is no manifest.
     """
+    return Fragment.from_json(_manifest_document(store, image)[1])
+
+
+def read_bill(store: Store, image: str) -> Bill:
+    """Return what an image is made of; ``image`` as for ``read_manifest``."""
+    name, document = _manifest_document(store, image)
+    if not name:
+        digest = Document(document, "manifest").text("digest")
+        known = (name for name, found in sorted(store.refs().items()) if found.digest == digest)
+        name = next(known, f"image:{digest.removeprefix('sha256:')[:12]}")
+    return bill_of(name, document)
+
+
+def _manifest_document(store: Store, image: str) -> tuple[str, dict[str, Any]]:
+    """Return the name of an image, empty where it was not asked for by that, and its manifest."""
     path = Path(image)
     if path.suffix == ".json" and path.is_file():
         try:
-            return Fragment.from_json(json.loads(path.read_bytes()))
+            document = json.loads(path.read_bytes())
         except (OSError, ValueError) as error:
             raise InputError(f"is no manifest: {error}", where=image) from error
+        if not isinstance(document, dict):
+            raise InputError("is no manifest", where=image)
+        return "", document
+    name = ""
     if image.startswith("sha256:"):
         digest = image
     else:
@@ -139,10 +177,10 @@ def read_manifest(store: Store, image: str) -> Fragment:
                 hint=f"it has {', '.join(sorted(names))}" if names else "build one first",
             )
         digest = names[name].digest
-    document = store.manifest(digest)
-    if document is None:
+    found = store.manifest(digest)
+    if found is None:
         raise InputError(f"there is no manifest of {image}", where=str(store.directory))
-    return Fragment.from_json(document)
+    return name, found
 
 
 def image_configuration(config: ImageConfig, layers: list[Layer], epoch: int) -> dict[str, Any]:

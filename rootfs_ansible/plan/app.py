@@ -28,6 +28,8 @@ _NOT_IN_A_KEY = {
     "rootfs_store",
 }
 _NAMES_ONLY = {"rootfs_secrets"}
+_PRIVATE = {"rootfs_build_env"}
+"""Options whose values are no one's business: the key of the compile stands for them."""
 _PARTS = "rootfs_parts"
 _IMAGE_ONLY = {
     # How the image runs and what it is called: nothing that is compiled or harvested knows it.
@@ -183,6 +185,31 @@ class Inputs:
                 "parts": parts,
             },
         )
+
+    def parameters(self) -> dict[str, Any]:
+        """Return the options that decide the image, as whoever gets it may read them.
+
+        What a build was given in its environment is only named: a token may be among it.
+        """
+        options = {**self._hashed(), **self._root_options()}
+        for name in _PRIVATE.intersection(options):
+            options[name] = sorted(options[name] or ())
+        return {name: options[name] for name in sorted(options)}
+
+    def digests(self, wanted: str) -> dict[str, str]:
+        """Return the keys of what the image is made with, besides its sources and its app's
+        roles, by what they are of."""
+        found = {
+            "code of rootfs-ansible": self.code,
+            "modules of rootfs-ansible": self._modules(),
+            "root image": self.root_image(),
+            "role root_image": role_digest(self.root_role, self.searches),
+            f"role {self.stack.directory.name}": role_digest(self.stack.directory, self.searches),
+            "runtime image": self.runtime(wanted),
+        }
+        if self.stack.compiles:
+            found |= {"build image": self.build_image(), "toolchain image": self.toolchain(wanted)}
+        return found
 
     def of_roles(self) -> dict[str, Any]:
         """Return the options that a role applied to the app's staging container may read."""

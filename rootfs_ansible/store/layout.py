@@ -10,14 +10,15 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from rootfs_ansible.errors import InputError, StoreError, UntrustedError
 from rootfs_ansible.model.document import Document
-from rootfs_ansible.model.manifest import Fragment, Layer
+from rootfs_ansible.model.manifest import Fragment, Kind, Layer
+from rootfs_ansible.model.path import ImagePath
 from rootfs_ansible.store.admission import Findings, check_fragment, check_layer
 from rootfs_ansible.store.aside import directory_aside, locked, sweep, write, written_aside
 from rootfs_ansible.store.tar import LayerReader
@@ -25,6 +26,9 @@ from rootfs_ansible.store.tar import LayerReader
 INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
 MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 REF_NAME = "org.opencontainers.image.ref.name"
+SUBJECT = "rootfs.builder.subject"
+"""The annotation of an artifact in the index that says what it is of."""
+EMPTY_TYPE = "application/vnd.oci.empty.v1+json"
 LAYOUT = {"imageLayoutVersion": "1.0.0"}
 
 _DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
@@ -154,6 +158,17 @@ class Store:
             )
         return content
 
+    def contents(self, digest: str, paths: Collection[ImagePath]) -> dict[ImagePath, bytes]:
+        """Return what is in those files of a layer that it has; ``StoreError`` where the layer is
+        not there."""
+        found: dict[ImagePath, bytes] = {}
+        with self._reading(), self.blob(digest).open("rb", buffering=0) as file:
+            reader = LayerReader(file.read, digest)
+            for member in reader.members():
+                if member.path in paths and member.kind is Kind.FILE and not member.hardlink:
+                    found[member.path] = b"".join(reader.content())
+        return found
+
     def record(self, key: str) -> dict[str, Any] | None:
         """Return what was recorded for a stage's key; a damaged record counts as none."""
         return self._document(self._records / self._named(key))
@@ -200,8 +215,70 @@ class Store:
                 item for item in self._index() if item.get("annotations", {}).get(REF_NAME) != name
             ]
             items.append(index_item(name, image))
-            items.sort(key=lambda item: str(item.get("annotations", {}).get(REF_NAME, "")))
-            self._write(self._directory / "index.json", canonical(index(items)))
+            self._write_index(items)
+
+    def put_artifacts(self, image: Descriptor, documents: Mapping[str, bytes]) -> None:
+        """Keep documents about an image, by their media types, as artifacts that refer to it
+        (image-spec 1.1, manifest.md); earlier ones of the same types are no longer listed."""
+        items = [
+            self._artifact(image, kind, self.put_blob(content))
+            for kind, content in documents.items()
+        ]
+        with self._writing(), locked(self._directory / "lock"):
+            others = [
+                item
+                for item in self._index()
+                if item.get("artifactType") not in documents
+                or item.get("annotations", {}).get(SUBJECT) != image.digest
+            ]
+            self._write_index([*others, *items])
+
+    def artifact(self, digest: str, kind: str) -> bytes | None:
+        """Return the document of that media type about the image with that digest, if any."""
+        for item in self._index():
+            if (
+                item.get("artifactType") == kind
+                and item.get("annotations", {}).get(SUBJECT) == digest
+            ):
+                try:
+                    manifest = json.loads(self.read_blob(str(item.get("digest"))))
+                    return self.read_blob(str(manifest["layers"][0]["digest"]))
+                except (ValueError, LookupError, TypeError) as error:
+                    raise self._damaged() from error
+        return None
+
+    def _artifact(self, image: Descriptor, kind: str, content: Descriptor) -> dict[str, Any]:
+        empty = self.put_blob(b"{}")
+        manifest = self.put_blob(
+            canonical(
+                {
+                    "schemaVersion": 2,
+                    "mediaType": MANIFEST_TYPE,
+                    "artifactType": kind,
+                    "config": _described(EMPTY_TYPE, empty),
+                    "layers": [_described(kind, content)],
+                    "subject": _described(MANIFEST_TYPE, image),
+                }
+            )
+        )
+        return {
+            **_described(MANIFEST_TYPE, manifest),
+            "artifactType": kind,
+            "annotations": {SUBJECT: image.digest},
+        }
+
+    def _write_index(self, items: list[dict[str, Any]]) -> None:
+        """Write the index: artifacts first, then images by name; the lock is held."""
+
+        def order(item: dict[str, Any]) -> tuple[str, str, str]:
+            said = item.get("annotations", {})
+            return (
+                str(said.get(REF_NAME, "")),
+                str(said.get(SUBJECT, "")),
+                str(item.get("artifactType", "")),
+            )
+
+        self._write(self._directory / "index.json", canonical(index(sorted(items, key=order))))
 
     def _index(self) -> list[dict[str, Any]]:
         path = self._directory / "index.json"
@@ -342,12 +419,11 @@ def index(items: list[dict[str, Any]]) -> dict[str, Any]:
 
 def index_item(name: str, image: Descriptor) -> dict[str, Any]:
     """Return the descriptor of a named image in an index (image-spec 1.0, descriptor.md)."""
-    return {
-        "mediaType": MANIFEST_TYPE,
-        "digest": image.digest,
-        "size": image.size,
-        "annotations": {REF_NAME: name},
-    }
+    return {**_described(MANIFEST_TYPE, image), "annotations": {REF_NAME: name}}
+
+
+def _described(kind: str, blob: Descriptor) -> dict[str, Any]:
+    return {"mediaType": kind, "digest": blob.digest, "size": blob.size}
 
 
 def canonical(document: Mapping[str, Any]) -> bytes:

@@ -21,9 +21,16 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+from scans import of_files, said, scanned
 from services import ENGINE_OWN, UNWANTED, Docker, Rootfs, Service, serving
+from spdx_tools.spdx.parser.parse_anything import parse_file
+from spdx_tools.spdx.validation.document_validator import validate_full_spdx_document
 
 from rootfs_ansible.model.manifest import Fragment, Kind
+
+CHECKOUT = Path(__file__).resolve().parents[2]
 
 if TYPE_CHECKING:
     from tests.integration.conftest import Commands
@@ -352,19 +359,79 @@ def test_every_package_has_its_licence_and_its_record(shipped: Rootfs, manifest:
         assert shipped.exists(f"/usr/share/doc/{package.name}/copyright"), package.name
 
 
-def test_a_scanner_sees_every_package(archive: Path, shipped: Rootfs, manifest: Fragment) -> None:
-    report = subprocess.run(
-        ["syft", "scan", f"docker-archive:{archive}", "-o", "json", "-q"],
-        stdout=subprocess.PIPE, check=True,
-    )  # fmt: skip
-    seen: dict[str, set[tuple[str, str]]] = {}
-    for artifact in json.loads(report.stdout)["artifacts"]:
-        seen.setdefault(artifact["type"], set()).add((artifact["name"], artifact["version"]))
-    recorded = {(package.name, package.version) for package in manifest.packages}
-    assert recorded and recorded - seen["deb"] == set()
-    installed = npm_packages(shipped)
-    assert installed and installed - seen["npm"] == set()
+def test_a_scanner_sees_what_we_say_is_there_and_nothing_else(
+    archive: Path, shipped: Rootfs, manifest: Fragment
+) -> None:
+    seen = scanned(archive)
+    assert of_files(seen) == of_files(said(manifest))
+    assert set(seen) == {"deb", "npm"}
+    assert said(manifest)["npm"] == npm_packages(shipped) | OWN
     assert "pngjs" not in {name for name, _ in seen["npm"]}
+
+
+OWN = {("node-web", "1.0.0"), ("beep-boop", "1.2.3")}
+"""The app, and what a package ships among its examples: both say of themselves what they are, and
+no lock file pins them."""
+
+
+def test_the_sums_of_packages_are_those_of_their_files(shipped: Rootfs, manifest: Fragment) -> None:
+    """Each in the layer that has the record, but for configuration, which dpkg sums nowhere."""
+    entries = {str(entry.path): entry for entry in manifest.entries}
+    summed = set()
+    for package in manifest.packages:
+        path = f"/var/lib/dpkg/status.d/{package.name}.md5sums"
+        if path not in shipped.members:
+            continue
+        for line in shipped.content(path).decode().splitlines():
+            digest, name = line.split("  ")
+            assert hashlib.md5(shipped.content(f"/{name}")).hexdigest() == digest, name
+            assert entries[f"/{name}"].package == package.name
+            summed.add(f"/{name}")
+    unsummed = {
+        path
+        for path, entry in entries.items()
+        if entry.kind is Kind.FILE
+        and entry.hardlink is None
+        and entry.package
+        and entry.layer == next(p.layer for p in manifest.packages if p.name == entry.package)
+        and path not in summed
+    }
+    assert len(summed) > 500
+    assert {path for path in unsummed if not path.startswith("/etc/")} <= MADE
+
+
+MADE = {
+    "/usr/lib/x86_64-linux-gnu/gdk-pixbuf-2.0/2.10.0/loaders.cache",
+    "/usr/share/mime/mime.cache",
+}
+"""What scripts of packages make, which no archive has a sum of."""
+
+
+def test_the_bills_of_materials_and_the_provenance_are_in_the_layout(
+    commands: Commands, built_example: dict[str, Any], manifest: Fragment, tmp_path: Path
+) -> None:
+    """Also of an image that was not built anew."""
+    digest = built_example["digest"]
+    printed = {}
+    for words in ("sbom", "sbom --format cyclonedx", "provenance"):
+        by_name = commands.run("rootfs-ansible", *words.split(), "node-web")
+        assert by_name.returncode == 0, by_name.stderr
+        assert by_name.stdout == commands.run("rootfs-ansible", *words.split(), digest).stdout
+        printed[words] = by_name.stdout
+    (tmp_path / "image.spdx.json").write_text(printed["sbom"])
+    spdx = parse_file(str(tmp_path / "image.spdx.json"))
+    assert validate_full_spdx_document(spdx) == []
+    validator = JsonStrictValidator(SchemaVersion.V1_6)
+    assert validator.validate_str(printed["sbom --format cyclonedx"]) is None
+    statement = json.loads(printed["provenance"])
+    assert statement["subject"][0]["digest"] == {"sha256": digest.removeprefix("sha256:")}
+    inputs = statement["predicate"]["buildDefinition"]["resolvedDependencies"]
+    lock = Path(CHECKOUT, "examples/node-web/package-lock.json").read_bytes()
+    assert {"sha256": hashlib.sha256(lock).hexdigest()} in [item.get("digest") for item in inputs]
+    unpinned = {item["uri"] for item in inputs if not item.get("digest")}
+    assert unpinned == {f"pkg:npm/{name}@{version}" for name, version in OWN}
+    assert len(inputs) > len(manifest.packages) + len(said(manifest)["npm"])
+    assert [text for text in printed.values() if str(CHECKOUT) in text] == []
 
 
 def npm_packages(rootfs: Rootfs) -> set[tuple[str, str]]:

@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from scans import of_files, said, scanned
 from services import Docker, Rootfs, Service, serving
+
+from rootfs_ansible.model.manifest import Fragment
 
 pytestmark = pytest.mark.engine
 
@@ -61,3 +64,31 @@ def test_libraries_that_are_linked_in_are_on_record_with_their_licences(
     packages = {package["name"].partition(":")[0] for package in manifest["packages"]}
     assert {"ghc", "libghc-aeson-dev", "libghc-warp-dev", "libsqlite3-0"} <= packages
     assert [name for name in shipped.files() if name.endswith((".hi", ".a", ".hs"))] == []
+
+
+def test_libraries_that_are_linked_in_are_components_with_their_versions(
+    shipped: Rootfs, built_haskell_example: dict[str, Any]
+) -> None:
+    manifest = Fragment.from_json(json.loads(Path(built_haskell_example["manifest"]).read_text()))
+    found = {item.name: item for item in manifest.components if item.type == "hackage"}
+    assert {"aeson", "base", "bytestring", "haskell-web", "text", "wai", "warp"} <= set(found)
+    assert {str(path) for item in found.values() for path in item.paths} == {
+        "/usr/local/bin/haskell-web"
+    }
+    # GHC keeps the names of modules, and of the packages that they are of, in its programs.
+    program = shipped.content("/usr/local/bin/haskell-web")
+    for name in ("aeson", "wai", "warp"):
+        assert f"{name}-{found[name].version}".encode() in program
+    assert found["aeson"].licence == "BSD-3-Clause"
+    assert said(manifest)["generic"] == {("ghc", "9.6.6")}
+
+
+def test_a_scanner_sees_what_we_say_is_there_and_nothing_else(
+    docker: Docker, image: str, tmp_path: Path, built_haskell_example: dict[str, Any]
+) -> None:
+    """But for what is linked in, which no scanner sees: that is what the bill of materials is
+    for."""
+    seen = scanned(docker.write(["save", image], tmp_path / "image.tar"))
+    manifest = Fragment.from_json(json.loads(Path(built_haskell_example["manifest"]).read_text()))
+    assert of_files(seen) == of_files(said(manifest))
+    assert set(seen) == {"deb"}

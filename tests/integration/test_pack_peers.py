@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import tarfile
 import uuid
@@ -181,6 +182,21 @@ def described(root: Path) -> dict[str, tuple[object, ...]]:
             ],
         )
     return found
+
+
+def test_umoci_collects_none_of_the_documents(ours: Packed, tmp_path: Path) -> None:
+    """They are no image, and only the index leads to them."""
+    layout = shutil.copytree(ours.store.directory, tmp_path / "layout")
+    (layout / "blobs" / "sha256" / ("0" * 64)).write_bytes(b"of nothing")
+    run("umoci", "gc", "--layout", layout)
+    assert run("umoci", "list", "--layout", layout).split() == [ours.image.name]
+    kept = Store(layout)
+    assert not kept.has("sha256:" + "0" * 64, 10)
+    for kind in ("application/spdx+json", "application/vnd.cyclonedx+json"):
+        document = kept.artifact(ours.image.digest, kind)
+        assert document
+        assert document == ours.store.artifact(ours.image.digest, kind)
+    assert kept.artifact(ours.image.digest, "application/vnd.in-toto+json") is None
 
 
 def test_runc_runs_it(bundle: Path) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from conftest import CHECKOUT, Commands
 from runs import Run, write
+from scans import listed, scanned
 from services import UNWANTED, Docker, Rootfs
 
 pytestmark = pytest.mark.engine
@@ -269,6 +270,17 @@ def test_an_example_gives_nobody_more_rights(shipped: tuple[str, Rootfs]) -> Non
     assert [
         path for path, member in tree.members.items() if not member.issym() and member.mode & 0o002
     ] == ["/tmp"]
+
+
+@pytest.mark.parametrize("name", ["nginx-site", "postgresql"])
+def test_a_scanner_sees_what_we_say_is_there_and_nothing_else(
+    built: Built, commands: Commands, docker: Docker, tmp_path: Path, name: str
+) -> None:
+    assert f"image   {name}:latest" in built.output
+    seen = scanned(docker.write(["save", f"{name}:latest"], tmp_path / "image.tar"))
+    printed = commands.run("rootfs-ansible", "sbom", name, "--format", "cyclonedx").stdout
+    assert seen == listed(json.loads(printed))
+    assert set(seen) == {"deb"}
 
 
 def test_nginx_serves_a_site(built: Built, docker: Docker) -> None:

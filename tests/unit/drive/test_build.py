@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +15,8 @@ from rootfs_ansible.drive import build as module
 from rootfs_ansible.errors import EngineError, InputError, LinkError
 from rootfs_ansible.model.image import Image
 from rootfs_ansible.model.plan import Plan, Role, Roles
-from rootfs_ansible.pack.image import pack
+from rootfs_ansible.pack.documents import provenance_of
+from rootfs_ansible.pack.image import pack, read_manifest
 
 
 def test_a_plan_and_a_look_at_what_is_there_write_nothing(tmp_path: Path) -> None:
@@ -62,8 +65,8 @@ def test_what_is_recorded_is_what_was_packed_whoever_takes_the_name(
     other = make_build(tmp_path, rootfs_labels={"commit": "two"})
     theirs = other.pack(harvested(other, other.plan()), {})
 
-    def packed_and_overtaken(*arguments: object) -> Image:
-        image = pack(*arguments)  # type: ignore[arg-type]
+    def packed_and_overtaken(*arguments: object, **options: object) -> Image:
+        image = pack(*arguments, **options)  # type: ignore[arg-type]
         build.store.put_ref(build.tag, build.store.descriptor(theirs.digest))
         return image
 
@@ -324,3 +327,54 @@ def test_keys_that_an_app_makes_up_are_refused_together(
     with pytest.raises(InputError, match="there is no such key") as refused:
         make_build(tmp_path, **{option: items}).plan()
     assert (refused.value.where, refused.value.details) == (option, told)
+
+
+def test_an_image_says_what_it_was_made_from_and_nothing_of_this_host(tmp_path: Path) -> None:
+    build = make_build(
+        tmp_path,
+        rootfs_build_env={"TOKEN": "hunter2", "CI": "1"},
+        rootfs_env={"PLACE": f"{tmp_path}/shop/data", "FROM": "https://me:hunter2@host/x"},
+        stack_zig_count=3,
+    )
+    (build.directory / "zig.lock").write_text("pinned")
+    (tmp_path / "other.lock").write_text("of another")
+    plan = build.plan_stages(build.plan(), {})
+    image = build.pack(
+        harvested(build, build.plan()),
+        {"locks": ["zig.lock", "../other.lock", "gone.lock"]},
+    )
+    text = provenance_of(build.store, image.digest).decode()
+    statement = json.loads(text)
+    definition = statement["predicate"]["buildDefinition"]
+    parameters = definition["externalParameters"]
+    assert parameters["options"]["rootfs_build_env"] == ["CI", "TOKEN"]
+    assert parameters["options"]["rootfs_env"] == {"PLACE": "./data", "FROM": "https://host/x"}
+    assert parameters["options"]["stack_zig_count"] == 3
+    assert (parameters["stack"], parameters["place"]) == ("zig", ".")
+    inputs = {item["name"]: item["digest"] for item in definition["resolvedDependencies"]}
+    assert inputs["sources"] == {"rootfsKeyV1": plan.sources}
+    assert inputs["lock zig.lock"] == {"sha256": hashlib.sha256(b"pinned").hexdigest()}
+    assert set(inputs) == {
+        "build image", "code of rootfs-ansible", "lock zig.lock", "modules of rootfs-ansible",
+        "role root_image", "role stack_zig", "root image", "runtime image", "sources",
+        "toolchain image",
+    }  # fmt: skip
+    assert not [word for word in ("hunter2", str(tmp_path)) if word in text]
+
+
+def test_what_a_compile_says_of_components_is_checked_before_it_is_kept(tmp_path: Path) -> None:
+    build = make_build(tmp_path)
+    plan = build.plan_stages(build.plan(), {})
+    exported = export(tmp_path / "exported", TREE["compile"], epoch=0)
+    facts = {"components": [{"type": "npm", "name": "a", "version": "1", "paths": "/app/main"}]}
+    with pytest.raises(InputError, match=r"components\[0\]\.paths"):
+        build.keep(plan, "compile", exported.fragment, exported.directory, facts)
+    assert build.harvest(plan.stage("compile").key) is None
+
+
+def test_components_that_a_stack_names_are_in_the_manifest(tmp_path: Path) -> None:
+    build = make_build(tmp_path)
+    plan = harvested(build, build.plan())
+    named = {"type": "generic", "name": "zig", "version": "0.13", "paths": ["/app/main"]}
+    image = build.pack(plan, {"components": [named]})
+    assert [item.name for item in read_manifest(build.store, image.digest).components] == ["zig"]

@@ -147,3 +147,35 @@ def test_nothing_that_is_mounted_is_a_licence(tmp_path: Path) -> None:
     found = exported(root, "/usr/bin/x")
     assert list(found.paths) == ["/usr/bin/x", "/var/lib/dpkg/status.d/x"]
     assert "/usr/share/doc/x/copyright" in found.omitted
+
+
+def test_the_sums_of_a_package_are_those_of_what_the_layer_of_its_record_has(root: Path) -> None:
+    plant(root, "/usr/bin/other x\n/etc/tool.conf x\n/usr/bin/moved x")
+    package(
+        root, "suite", "/usr/bin/other", "/usr/bin/suite", "/usr/bin/moving", "/etc/tool.conf",
+        "/usr/lib/suite",
+    )  # fmt: skip
+    plant(root, "/usr/bin/suite x\n/usr/lib/suite x")
+    (root / "var/lib/dpkg/diversions").write_text("/usr/bin/moving\n/usr/bin/moved\ntool\n")
+    sums = {"usr/bin/other": "1", "usr/bin/suite": "2", "usr/bin/moving": "3", "usr/lib/suite": "4"}
+    (root / "var/lib/dpkg/info/suite.md5sums").write_text(
+        "".join(f"{digit * 32}  {path}\n" for path, digit in sums.items())
+        + f"{'5' * 32}  /usr/bin/absolute\nno line\n"
+    )
+    found = exported(
+        root,
+        output("/usr/bin/suite", "one"),
+        output("/usr/bin/moved", "one"),
+        output("/etc/tool.conf", "one"),
+        output("/usr/bin/other", "two"),
+        layers=["one", "two"],
+    )
+    path = "/var/lib/dpkg/status.d/suite.md5sums"
+    assert found.paths[path] == "one"
+    assert found.why(path) == {"suite -record-> "}
+    subprocess.run(["tar", "-xf", found.directory / "one.tar", "-C", found.directory], check=True)
+    assert (found.directory / path.strip("/")).read_text() == (
+        f"{'3' * 32}  usr/bin/moved\n{'2' * 32}  usr/bin/suite\n"
+    )
+    # Of what has none there is no file.
+    assert "/var/lib/dpkg/status.d/tool.md5sums" not in found.paths

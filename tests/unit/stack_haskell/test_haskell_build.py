@@ -27,11 +27,23 @@ depends:
     random-1.2
 ---
 name:                 text
+version:              2.0
+license:              BSD-2-Clause
 id:                   text-2.0
-depends:              base-4.18
+depends:              base-4.18 z-text-z-inner-2.0 rts-1.0
 ---
 name: base
 id: base-4.18
+---
+name: rts
+version: 1.0
+id: rts-1.0
+---
+name: z-text-z-inner
+package-name: text
+version: 2.0
+license: BSD-2-Clause
+id: z-text-z-inner-2.0
 ---
 name: random
 id: random-1.2
@@ -67,6 +79,8 @@ class Machine:
             return 1, self._said, ""
         if command[:2] == ["ghc-pkg", "dump"]:
             return 0, DUMP.format(data=self._places / "data"), ""
+        if command == ["ghc", "--numeric-version"]:
+            return 0, "9.6.6\n", ""
         if command[0] == "ldd":
             return 0, "libHStext-2.0.so => /usr/lib/ghc/libHStext-2.0.so (0x0)\nlibc.so.6 => /l", ""
         if command[0] == "gcc":
@@ -152,6 +166,24 @@ def test_data_is_shipped_where_a_program_names_it(places: Path) -> None:
     assert found["libraries"] == []
 
 
+def test_a_program_is_made_of_what_it_is_linked_from(places: Path) -> None:
+    said = plan(web(licence="MIT"), Package("alex", "3.4", "/alex.cabal", licence="NONE"))
+    said["packages"][0]["dependencies"] = [{"name": "text", "range": ">=0"}]
+    found = Build(said, Tools(Machine(places)), Manner()).build()
+    assert {
+        (item["type"], item["name"], item["version"]): item["licence"]
+        for item in found["components"]
+    } == {
+        ("generic", "ghc", "9.6.6"): "BSD-3-Clause",
+        ("hackage", "alex", "3.4"): "",
+        # Its inner library is a part of it.
+        ("hackage", "text", "2.0"): "BSD-2-Clause",
+        ("hackage", "web", "1.0"): "MIT",
+    }
+    program = str(places / "usr" / "bin" / "web")
+    assert {tuple(item["paths"]) for item in found["components"]} == {(program,)}
+
+
 def test_a_dynamic_program_brings_the_libraries_that_it_loads(places: Path) -> None:
     found = Build(plan(web()), Tools(Machine(places)), Manner(dynamic=True)).build()
     assert found["libraries"] == ["/usr/lib/ghc/libHStext-2.0.so"]
@@ -203,7 +235,9 @@ def test_noise_hides_no_failure() -> None:
 def test_the_libraries_behind_a_library_are_found() -> None:
     libraries = parse(DUMP.format(data="/usr/share/web"))
     found = closure(libraries, ["web-data"])
-    assert [item.name for item in found] == ["base", "random", "text", "web-data"]
+    assert [item.name for item in found] == [
+        "base", "random", "rts", "text", "web-data", "z-text-z-inner",
+    ]  # fmt: skip
     assert [item.data_directory for item in found if item.data_directory] == [
         "/usr/share/random", "/usr/share/web",
     ]  # fmt: skip

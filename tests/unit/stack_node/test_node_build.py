@@ -43,6 +43,8 @@ class Tools:
                 for version, wanted in pairs
             ]
             return 0, json.dumps({"version": self.node, "met": met}), ""
+        if command[1:] == ["--version"] and command[0].endswith("/node"):
+            return 0, f"v{self.node}\n", ""
         if command == ["npm", "--version"]:
             return 0, f"{self.npm}\n", ""
         self.ran.append(" ".join(command))
@@ -361,3 +363,18 @@ def test_a_configuration_in_javascript_is_the_one_that_is_read(next_app: Path) -
     assert f"{next_app}/**/*.ts" in step.finish(RULES)["excluding"]
     assert installed(next_app) == ["next"]
     assert not (next_app / "next.config.js").exists()
+
+
+def test_a_node_that_no_package_brings_is_a_component(app: Path) -> None:
+    package(app)
+    own = {"node": "/usr/local/bin/node", "toolchain": "^22"}
+    assert build(app, Tools(node="22.1.0"), **own).finish(Rules())["components"] == [
+        {
+            "type": "generic",
+            "name": "node",
+            "version": "22.1.0",
+            "licence": "MIT",
+            "paths": ["/usr/local/bin/node"],
+        }
+    ]
+    assert build(app, Tools()).finish(Rules())["components"] == []

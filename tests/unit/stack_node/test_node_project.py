@@ -591,3 +591,36 @@ def test_typescript_is_compiled_away_unless_the_command_reads_it(
 ) -> None:
     package = {"scripts": {"build": "vite build", "start": start}, "dependencies": {"tsx": "4"}}
     assert read(written(app, package, "tsconfig.json")).typescript is compiled
+
+
+def test_what_the_lock_of_npm_pins_is_known_by_its_digest(tmp_path: Path) -> None:
+    packages = {
+        "": {"name": "web"},
+        "node_modules/a": {"version": "1.0.0", "integrity": "sha1-x sha512-AAAA sha512-BBBB"},
+        "node_modules/a/node_modules/@team/b": {"version": "2.0.0", "integrity": "sha512-CCCC"},
+        "node_modules/alias": {"name": "c", "version": "3.0.0", "integrity": "sha512-DDDD"},
+        "node_modules/dev": {"version": "1.0.0", "integrity": "sha512-EEEE", "dev": True},
+        "node_modules/git": {"version": "1.0.0"},
+        "node_modules/member": {"resolved": "member", "link": True},
+    }
+    (tmp_path / "package.json").write_text('{"name": "web", "scripts": {"start": "node x.js"}}')
+    lock = tmp_path / "package-lock.json"
+    lock.write_text(json.dumps({"lockfileVersion": 3, "packages": packages}))
+    facts = node_project.to_facts(node_project.read(tmp_path), "/app")
+    assert facts["locks"] == ["package-lock.json"]
+    assert [
+        (item["type"], item["name"], item["version"], item["integrity"], *item["paths"])
+        for item in facts["components"]
+    ] == [
+        ("npm", "a", "1.0.0", "sha512-AAAA", "/app/node_modules/a/package.json"),
+        ("npm", "@team/b", "2.0.0", "sha512-CCCC",
+         "/app/node_modules/a/node_modules/@team/b/package.json"),
+        ("npm", "c", "3.0.0", "sha512-DDDD", "/app/node_modules/alias/package.json"),
+    ]  # fmt: skip
+
+
+def test_locks_of_others_are_named_alone(tmp_path: Path) -> None:
+    (tmp_path / "package.json").write_text('{"name": "web", "scripts": {"start": "node x.js"}}')
+    (tmp_path / "pnpm-lock.yaml").write_text("lockfileVersion: '9.0'\n")
+    facts = node_project.to_facts(node_project.read(tmp_path), "/app")
+    assert (facts["locks"], facts["components"]) == (["pnpm-lock.yaml"], [])

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import sys
+from base64 import b64encode
 from collections.abc import Callable, Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,7 @@ def local(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(python_shipped, "PACKAGES", packages)
     monkeypatch.setattr(python_shipped, "WHEELS", tmp_path / "wheels")
     monkeypatch.setattr(python_shipped, "SOURCES", tmp_path / "sources")
+    monkeypatch.setattr(python_shipped, "DEPENDENCIES", tmp_path / "dependencies")
     return place
 
 
@@ -211,3 +214,29 @@ class TestCommand:
         with pytest.raises(StepError, match="nothing says what the image runs") as raised:
             finish(local)
         assert "[project.scripts]" in raised.value.hint
+
+
+def test_what_was_fetched_is_a_component_with_the_digest_of_its_archive(
+    local: Path, install: Callable[..., None]
+) -> None:
+    install("web_app", {"web.py": ""}, "web", own=True)
+    for name in ("Six.More", "letters", "twice"):
+        install(name, {f"{name}.py": ""})
+    fetched = local.parent / "dependencies"
+    fetched.mkdir()
+    for name in ("six_more-1.0-py3-none-any.whl", "Letters-1.0.tar.gz", "twice-1.0.zip",
+                 "twice-1.1.zip", "other-1.0.zip"):  # fmt: skip
+        (fetched / name).write_text(name)
+    packages = local / "lib" / "packages"
+    assert finish(local)["components"] == [
+        {
+            "type": "pypi",
+            "name": name,
+            "version": "1.0",
+            "integrity": f"sha256-{b64encode(sha256(archive.encode()).digest()).decode()}",
+            "paths": [str(packages / f"{name}-1.0.dist-info" / "METADATA")],
+        }
+        for name, archive in (
+            ("letters", "Letters-1.0.tar.gz"), ("Six.More", "six_more-1.0-py3-none-any.whl"),
+        )
+    ]  # fmt: skip
