@@ -30,7 +30,8 @@ _LAST_EPOCH = 253_402_300_799
 
 
 def pack(store: Store, linked: Fragment, config: ImageConfig, name: str, epoch: int = 0) -> Image:
-    """Put the image that ``linked`` describes into ``store`` under ``name`` (repository:tag).
+    """Put the image that ``linked`` describes into ``store``, to be known as ``name``
+    (repository:tag). Nothing has the name yet: it is given when the image is delivered.
 
     ``epoch`` is the time it is said to be created at, in seconds. Layers stay plain tars
     (``application/vnd.oci.image.layer.v1.tar``): the bytes that gzip gives depend on the zlib at
@@ -80,8 +81,6 @@ def pack(store: Store, linked: Fragment, config: ImageConfig, name: str, epoch: 
         "config": config.to_json(),
     }
     store.put_manifest(image.digest, document)
-    # The name comes last: whoever finds it finds all the rest.
-    store.put_ref(name, image)
     return _image(store, name, image.digest, document)
 
 

@@ -16,7 +16,8 @@ def store(tmp_path: Path) -> Path:
     """A store with two images of one app."""
     for tag, labels in (("1", {}), ("2", {"commit": "two"})):
         build = make_build(tmp_path, rootfs_image_tag=tag, rootfs_labels=labels)
-        build.pack(harvested(build, build.plan()), {})
+        plan = harvested(build, build.plan())
+        build.deliver(build.pack(plan, {}), plan)
     return build.store.directory
 
 
