@@ -152,8 +152,8 @@ def way_out(findings: Iterable[Finding], policy: Policy, app: str, image: str) -
         ]
     if Rule.SECRET in refused:
         lines.append(
-            "A secret that was built is to be replaced: keep it out of the sources, and give it to"
-            " the app where it runs."
+            "Keep secrets out of the sources (.dockerignore), replace those that were built, and"
+            " give them to the app where it runs."
         )
     if any(finding.rule in BUDGETS for finding in findings):
         lines.append(

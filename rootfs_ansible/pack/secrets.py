@@ -122,12 +122,14 @@ _TOKENS = tuple(
     )
 )
 
-# What is published with a library for its own tests keeps nothing secret.
+# What is published with a library keeps nothing secret: keys for its own tests, and those that its
+# documentation shows. What is a key as a whole may be somebody's.
+_LIBRARY = r".*/(?:node_modules|(?:dist|site)-packages)/"
 _PUBLISHED = re.compile(
-    r"/(?:node_modules|(?:dist|site)-packages)/(?:.*/)?"
-    r"(?:tests?|__tests__|testing|fixtures|__fixtures__|examples?|specs?)/",
+    rf"{_LIBRARY}(?:.*/)?(?:tests?|__tests__|testing|fixtures|__fixtures__|examples?|specs?)/.*",
     re.S,
 )
+_SHOWN = re.compile(rf"{_LIBRARY}.*(?<!\.json)(?<!\.key)(?<!\.p8)(?<!\.pem)", re.S)
 
 Search = Iterable[tuple[re.Pattern[bytes], str]]
 
@@ -150,7 +152,7 @@ def secrets(
             and entry.kind is Kind.FILE
             and entry.hardlink is None
             and (own or not entry.package)
-            and not _PUBLISHED.search(entry.path.text)
+            and not _PUBLISHED.fullmatch(entry.path.text)
         ]
         if not files:
             continue
@@ -184,7 +186,9 @@ def _held(path: Path, files: Mapping[str, Entry], search: Search) -> Iterator[tu
                     continue
                 start, end = member.offset_data, member.offset_data + member.size
                 first = bisect.bisect(hits, (start,))
-                what = hits[first][1] if first < len(hits) and hits[first][0] < end else ""
+                at, what = hits[first] if first < len(hits) else (end, "")
+                if at >= end or (at > start and _SHOWN.fullmatch(name)):
+                    what = ""
                 if not what and name in judged:
                     pattern, said = judged[name]
                     found = pattern.search(content[start : min(end, start + _READ)])

@@ -87,3 +87,42 @@ def test_a_file_that_is_not_there_is_no_name_of_an_image(
     path = tmp_path / "gone.json"
     assert main(["why", str(path), "/x", "--store", str(tmp_path)]) == 1
     assert capsys.readouterr().err == f"rootfs-ansible: {path}: there is no such file\n"
+
+
+def test_a_policy_tells_what_is_found_from_what_could_not_be_looked_at(
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--store", str(store)]
+    assert main(["policy", "shop:1", *words]) == 0
+    assert capsys.readouterr().out == "nothing is refused\n"
+    policy = tmp_path / "policy.yml"
+    policy.write_text("files: 1\nallow: {shell: [/bin/sh]}\n")
+    words += ["--policy", str(policy)]
+    assert main(["policy", "shop:1", *words]) == 1
+    said = capsys.readouterr()
+    assert said.out == "files  (the image)  2, and 1 are allowed  app 1, runtime 1\n"
+    assert said.err == "warning: shell: /bin/sh fits nothing that is in the image\n"
+    assert main(["policy", "shop:1", *words, "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["findings"] == [
+        {
+            "rule": "files",
+            "path": "",
+            "detail": "2, and 1 are allowed",
+            "brought_by": "app 1, runtime 1",
+        }
+    ]
+    assert main(["policy", "shop:3", *words]) == 2
+    policy.write_text("file: 1")
+    assert main(["policy", "shop:1", *words]) == 2
+    assert "there is no such key; did you mean files?" in capsys.readouterr().err
+
+
+def test_a_manifest_without_its_layers_is_judged_by_names(
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = make_build(store.parent, rootfs_image_tag="1").store.ref("shop:1")
+    assert found is not None
+    path = make_build(store.parent).store.manifest_path(found.digest)
+    assert main(["policy", str(path), "--store", str(tmp_path / "none")]) == 0
+    assert "layer app is not in the store" in capsys.readouterr().err
+    assert not (tmp_path / "none").exists()
