@@ -212,7 +212,7 @@ def _rule(name: object, where: str, problems: list[str]) -> Rule | None:
 def _limit(value: object, where: str, budget: Rule, problems: list[str]) -> int | None:
     if value is None:
         return None
-    match = None if isinstance(value, bool) else _AMOUNT.fullmatch(str(value).strip())
+    match = _AMOUNT.fullmatch(str(value).strip())
     if match is None or (budget is not Rule.SIZE and not str(value).strip().isdigit()):
         example = "150 MB or 150000000" if budget is Rule.SIZE else "80"
         problems.append(f"{where}: {value!r} is no amount, such as {example}")

@@ -116,12 +116,16 @@ class TestPrograms:
             app /usr/bin/sh -> dash
             app /var/lib/dpkg dir 0755
             app /usr/bin/bash dir 0755
+            app /usr/bin/zsh -> /etc/zsh
+            app /etc/zsh file 0644 x
         """) == []  # fmt: skip
 
     def test_a_name_that_others_have_is_known_by_its_package(self, found: Judge) -> None:
         tree = "system /usr/bin/rc file 0755 x\nsystem /usr/lib/plan9/bin/es file 0755 y"
         assert found(tree) == []
+        tree += "\nsystem /usr/share/rc/example file 0755 z"
         owners = {"/usr/bin/rc": "rc", "/usr/lib/plan9/bin/es": "9base:amd64"}
+        owners |= {"/usr/share/rc/example": "rc"}
         lines = found(tree, owners=owners)
         assert of(lines) == ["shell /usr/bin/rc", "shell /usr/lib/plan9/bin/es"]
 
@@ -176,6 +180,7 @@ class TestModes:
             ("0100000200200000000000000000000000000000", "net_raw"),
             ("0100000200000000000000004002000000000000", "perfmon, capability 41"),
             ("010000010004000000000000", "net_bind_service"),
+            ("010000010000000000040000", "net_bind_service"),
             ("01000003000400000000000000000000000000000a000000", "net_bind_service"),
             ("zz", "none"),
             ("", "none"),
@@ -209,7 +214,8 @@ class TestModes:
             app /tmp dir 1777
             app /c -> a
             app /d file 0664 x
-        """)) == ["world_writable /a", "world_writable /b"]  # fmt: skip
+            app /e file 1666 x
+        """)) == ["world_writable /a", "world_writable /b", "world_writable /e"]  # fmt: skip
 
 
 class TestSecrets:
