@@ -94,7 +94,7 @@ class Build:
         """
         self._owner()
         check_name(self.tag)
-        self._policy()
+        policy = self._policy()
         _refuse_unknown_keys(self.inputs.options["rootfs_outputs"], Output, "rootfs_outputs")
         _refuse_unknown_keys(
             self.inputs.options["rootfs_companions"], Companion, "rootfs_companions"
@@ -111,6 +111,7 @@ class Build:
                     shared=shared_output,
                 ),
                 roles=roles,
+                policy=policy.digest,
                 parts=tuple(
                     PlannedPart(self.name, number, part.name, part.plan().key)
                     for number, part in enumerate(self.parts)
@@ -370,7 +371,7 @@ class Build:
         return Policy.parse(options["rootfs_policy"], options["rootfs_policy_allow"])
 
     def _verdict(self, image: Image, policy: Policy, *, dry: bool) -> Verdict:
-        inputs = {"image": image.digest, "policy": policy.to_json(), "code": self.inputs.code}
+        inputs = {"image": image.digest, "policy": policy.digest, "code": self.inputs.code}
         key = stage_key("policy", inputs)
         record = self.store.record(key)
         if record is not None:
@@ -481,8 +482,9 @@ class Build:
         )
 
     def _check_options(self, plan: Plan) -> None:
-        """Refuse to keep under the plan's key an image that roles gave other options."""
-        if self._key(plan) != plan.key:
+        """Refuse to keep under the plan's key an image that roles gave other options, or another
+        policy."""
+        if self._key(plan) != plan.key or self._policy().digest != plan.policy:
             raise InputError(
                 "options are not what they were when the image was planned",
                 where=self.name,

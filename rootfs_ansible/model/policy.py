@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -67,8 +69,12 @@ class Policy:
         limits = {Rule.SIZE: self.size, Rule.PACKAGES: self.packages, Rule.FILES: self.files}
         return limits[budget]
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the policy as a JSON object: the same for policies that mean the same."""
+    @property
+    def digest(self) -> str:
+        """The sha256 of it, the same for policies that mean the same."""
+        return hashlib.sha256(json.dumps(self._decided()).encode()).hexdigest()
+
+    def _decided(self) -> dict[str, Any]:
         return {
             "allowed": [[item.rule, item.pattern, item.shared] for item in self.allowed],
             "disabled": list(self.disabled),

@@ -10,7 +10,7 @@ from builds import TREE, harvested, make_build
 from rootfs_ansible.drive.build import Build
 from rootfs_ansible.errors import InputError, PolicyError
 from rootfs_ansible.model.image import Image
-from rootfs_ansible.model.plan import Plan
+from rootfs_ansible.model.plan import Plan, Role, Roles
 
 ALLOWED = {"shell": ["/app/tools/sh"]}
 
@@ -108,3 +108,13 @@ def test_what_is_allowed_in_vain_is_told(tmp_path: Path) -> None:
 def test_a_policy_that_means_nothing_is_refused_before_anything_is_built(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="a policy is not as it must be"):
         make_build(tmp_path, rootfs_policy={"sise": 1}).plan()
+
+
+def test_a_role_cannot_give_its_app_another_policy(tmp_path: Path) -> None:
+    """It may set facts, which are above what the inventory says."""
+    roles = Roles(applied=(Role("site", "/roles/site", "site"),), digest="one")
+    strict = make_build(tmp_path)
+    plan = harvested(strict, strict.plan(roles))
+    with pytest.raises(InputError, match="options are not what they were"):
+        make_build(tmp_path, rootfs_policy_allow=ALLOWED).pack(plan, {})
+    assert strict.pack(Plan.from_json(plan.to_json()), {})
