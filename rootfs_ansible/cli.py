@@ -29,7 +29,7 @@ INTERRUPTED = 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status: 0, 1 for a failed command, 2 for wrong usage.
 
-    A comparison ends as diff(1) does: with 1 for a difference, and 2 where there was none to make.
+    What compares or judges ends as diff(1) does: with 1 for what it found, with 2 where it failed.
     """
     parser = _parser()
     options = parser.parse_args(arguments)
@@ -188,6 +188,24 @@ def _store(options: argparse.Namespace) -> Store:
     return Store(Path(options.store).expanduser())
 
 
+def _policy(options: argparse.Namespace) -> int:
+    from rootfs_ansible.model.policy import Policy
+    from rootfs_ansible.pack.policy import evaluate, read_policy, table
+
+    policy = read_policy(Path(options.policy)) if options.policy else Policy()
+    manifest = _manifest(options.image, options.store)
+    verdict = evaluate(manifest, policy, _store(options))
+    if options.json:
+        print(json.dumps(verdict.to_json(), indent=2))
+    else:
+        print("\n".join(table(verdict.findings)) or "nothing is refused")
+    for layer in verdict.unread:
+        _warn(f"layer {layer} is not in the store: what its files hold was not looked at")
+    for stale in verdict.stale:
+        _warn(f"{stale} fits nothing that is in the image")
+    return int(bool(verdict.findings))
+
+
 def _manifest(image: str, store: str) -> Fragment:
     """Return the manifest of an image: a file of one, or a name or digest that a store knows."""
     from rootfs_ansible.pack.image import read_manifest
@@ -294,7 +312,20 @@ def _parser() -> argparse.ArgumentParser:
     _add_image(provenance, "image")
     for command in (sbom, provenance):
         command.add_argument("--output", metavar="FILE", default="", help="write it to a file")
-    for command in (why, diff, candidates, sbom, provenance):
+    policy = commands.add_parser(
+        "policy",
+        help="look for what production has no use for",
+        description="Look in an image for what its policy refuses, and print all of it. Reads the"
+        " manifest and the layers, no engine. Ends with 1 where anything is found, and with 2 where"
+        " it could not look.",
+    )
+    policy.set_defaults(command=_policy, failed=2)
+    _add_image(policy, "image")
+    policy.add_argument(
+        "--policy", metavar="FILE", default="", help="a YAML file, as the option rootfs_policy"
+    )
+    policy.add_argument("--json", action="store_true", help="print one JSON object")
+    for command in (why, diff, candidates, sbom, provenance, policy):
         command.add_argument(
             "--store", metavar="DIR", default=_default_store(), help="the store (rootfs_store)"
         )

@@ -79,6 +79,10 @@ class EngineError(RootfsError):
     """The container engine is missing, does not answer, or refuses."""
 
 
+class PolicyError(RootfsError):
+    """What was built holds what the policy of its app does not allow."""
+
+
 class BuildError(RootfsError):
     """A playbook run ended without an image."""
 

@@ -35,6 +35,8 @@ OPTIONS: dict[str, Any] = {
     "rootfs_output": "",
     "rootfs_outputs": [],
     "rootfs_packages": [],
+    "rootfs_policy": {},
+    "rootfs_policy_allow": {},
     "rootfs_ports": [],
     "rootfs_prefix": "/app",
     "rootfs_roles": [],

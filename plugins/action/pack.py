@@ -14,7 +14,7 @@ from rootfs_ansible.pack.summary import summary
 
 
 class ActionModule(RootfsAction):
-    """Link, pack and deliver the image."""
+    """Link, pack and deliver the image, if the policy allows what is in it."""
 
     _supports_check_mode = False
 
@@ -23,7 +23,13 @@ class ActionModule(RootfsAction):
         build = build_of(task_vars, self._templar, self._loader)
         planned = Planned.of(task_vars)
         image = build.pack(planned.plan, planned.project)
+        warnings = build.enforce(image)
         build.deliver(image, planned.plan)
         text = summary(image, daemon.client(build.docker_host))
         self._display.display(text)
-        return {"changed": True, "rootfs_result": image.to_json(), "rootfs_summary": text}
+        return {
+            "changed": True,
+            "warnings": list(warnings),
+            "rootfs_result": image.to_json(),
+            "rootfs_summary": text,
+        }

@@ -36,6 +36,8 @@ class ActionModule(RootfsAction):
         plan = build.plan(roles, shared_output=shares_output(build, task_vars))
         result = Planned(plan, docker_host=build.docker_host).to_result()
         image = build.image(plan.key)
+        if image is not None:
+            result["warnings"] = list(build.enforce(image, dry=self._task.check_mode))
         if image is None or self._task.check_mode:
             options = options_of(build.directory, build.inputs.options, task_vars)
             told = f"{plan.name} is built: {image.name} is in the store" if image else ""

@@ -10,6 +10,8 @@ version_added: 0.1.0
 description:
   - Links the fragments of the stages, puts the image into the store, and brings it to where it is
     wanted, which is the engine and the formats of C(rootfs_format).
+  - An image that C(rootfs_policy) does not allow is not brought anywhere, and the task fails with
+    all that was found in it.
   - Runs on the controller, whatever the host's connection is.
 author: the rootfs-ansible founders (@rootfs-ansible)
 options: {}

@@ -10,8 +10,8 @@ version_added: 0.1.0
 description:
   - Without O(project) it finds the stack of the app in C(rootfs_app_dir), resolves every option
     (roles' defaults, the app's own C(rootfs.yml), Ansible's variables) and computes the key of the
-    image. An image whose key is in the store is brought to where it is wanted, and nothing else is
-    to be done.
+    image. An image whose key is in the store is brought to where it is wanted, if C(rootfs_policy)
+    allows what is in it, and nothing else is to be done.
   - With O(project), what the stack's C(inspect) found, it computes the key of each stage and
     says which of them are to be run. The parts of the app, hosts with the variable
     C(rootfs_part), are planned so before it.

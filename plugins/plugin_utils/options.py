@@ -60,13 +60,16 @@ _OF_THE_CONTROLLER = {
     "rootfs_image_tag",
     "rootfs_load",
     "rootfs_output",
+    "rootfs_policy",
+    "rootfs_policy_allow",
     "rootfs_roles",
     "rootfs_secrets",
     "rootfs_store",
 }
 _OF_THE_ROOT_IMAGE = "root_image_"
 """What an app may not say of itself: it reads or writes files of the controller, runs there (tasks
-of roles do, in part), names images in the engine, or is shared with other apps."""
+of roles do, in part), names images in the engine, is shared with other apps, or says what these
+may hold."""
 
 
 def role_directories(task_vars: Mapping[str, Any]) -> tuple[tuple[Path, str], ...]:

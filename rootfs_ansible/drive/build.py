@@ -15,16 +15,25 @@ from rootfs_ansible.drive.delivery import STACK_LABEL, deliver, planned_outputs
 from rootfs_ansible.drive.engine import Engine
 from rootfs_ansible.drive.results import Results, check_apart
 from rootfs_ansible.drive.sources import Sources
-from rootfs_ansible.errors import EngineError, InputError, LinkError, StoreError, suggestion
+from rootfs_ansible.errors import (
+    EngineError,
+    InputError,
+    LinkError,
+    PolicyError,
+    StoreError,
+    suggestion,
+)
 from rootfs_ansible.model.document import Document
 from rootfs_ansible.model.image import Image, ImageConfig
 from rootfs_ansible.model.manifest import Fragment, Need
 from rootfs_ansible.model.path import ImagePath
 from rootfs_ansible.model.plan import Plan, PlannedPart, Roles, Stage
+from rootfs_ansible.model.policy import Policy, Verdict
 from rootfs_ansible.model.request import Companion, ExportRequest, Output, Prune, Scope
 from rootfs_ansible.pack.components import said
 from rootfs_ansible.pack.image import check_name, find_image, pack
 from rootfs_ansible.pack.link import link, resolved, unwritable
+from rootfs_ansible.pack.policy import evaluate, short_table, way_out
 from rootfs_ansible.pack.provenance import Provenance
 from rootfs_ansible.plan.app import Inputs
 from rootfs_ansible.plan.key import role_digest, stage_key
@@ -92,6 +101,7 @@ class Build:
         """
         self._owner()
         check_name(self.tag)
+        policy = self._policy()
         _refuse_unknown_keys(self.inputs.options["rootfs_outputs"], Output, "rootfs_outputs")
         _refuse_unknown_keys(
             self.inputs.options["rootfs_companions"], Companion, "rootfs_companions"
@@ -109,6 +119,7 @@ class Build:
                     shared=shared_output,
                 ),
                 roles=roles,
+                policy=policy.digest,
                 parts=tuple(
                     PlannedPart(self.name, number, part.name, part.plan().key)
                     for number, part in enumerate(self.parts)
@@ -292,7 +303,7 @@ class Build:
         return find_image(self.store, self.tag, found)
 
     def pack(self, plan: Plan, project: Mapping[str, Any]) -> Image:
-        """Link what the stages left into an image, keep it in the store and name it."""
+        """Link what the stages left into an image, and keep it in the store."""
         if plan.roles.applied:
             self._check_options(plan)
         harvests = [self._harvested(plan, stage) for stage in self._layers if plan.stage(stage).key]
@@ -311,11 +322,31 @@ class Build:
             named=(*said(project), *said(found)),
             made=self._provenance(plan, project),
         )
-        # By now the name may be another build's: the record is of what was packed here.
         packed = self.store.descriptor(image.digest)
         self.store.put_record(plan.key, {"digest": packed.digest, "size": packed.size})
         self.remember(plan)
         return image
+
+    def enforce(self, image: Image, *, dry: bool = False) -> tuple[str, ...]:
+        """Refuse an image that the app's policy does not allow: before it is delivered, so that
+        nothing has its name. Returns a warning for what the policy allows in vain.
+
+        The policy is in no key: an image that is there is judged anew when the policy, or our
+        code, is another, and nothing is built. A ``dry`` run leaves the store as it is.
+        """
+        policy = self._policy()
+        verdict = self._verdict(image, policy, dry=dry)
+        if verdict.findings:
+            raise PolicyError(
+                "the policy does not allow what is in the image",
+                where=self.name,
+                details=short_table(verdict.findings),
+                hint=way_out(verdict.findings, policy, self.name, image.digest),
+            )
+        return tuple(
+            f"rootfs_policy_allow.{stale} fits nothing that is in the image"
+            for stale in verdict.stale
+        )
 
     def deliver(self, image: Image, plan: Plan) -> bool:
         """Bring an image to where it is wanted: the index, the engine, and each planned output.
@@ -393,6 +424,25 @@ class Build:
             if path.is_relative_to(context) and path.is_file():
                 found[str(name)] = hashlib.sha256(path.read_bytes()).hexdigest()
         return found
+
+    def _policy(self) -> Policy:
+        options = self.inputs.options
+        return Policy.parse(options["rootfs_policy"], options["rootfs_policy_allow"])
+
+    def _verdict(self, image: Image, policy: Policy, *, dry: bool) -> Verdict:
+        inputs = {"image": image.digest, "policy": policy.digest, "code": self.inputs.code}
+        key = stage_key("policy", inputs)
+        record = self.store.record(key)
+        if record is not None:
+            try:
+                return Verdict.from_json(record)
+            except InputError:
+                pass
+        manifest = Fragment.from_json(self.store.manifest(image.digest))
+        verdict = evaluate(manifest, policy, self.store)
+        if not dry:
+            self.store.put_record(key, verdict.to_json())
+        return verdict
 
     def _harvested(self, plan: Plan, stage: str) -> Harvest:
         found = self.harvest(plan.stage(stage).key)
@@ -491,8 +541,9 @@ class Build:
         )
 
     def _check_options(self, plan: Plan) -> None:
-        """Refuse to keep under the plan's key an image that roles gave other options."""
-        if self._key(plan) != plan.key:
+        """Refuse to keep under the plan's key an image that roles gave other options, or another
+        policy."""
+        if self._key(plan) != plan.key or self._policy().digest != plan.policy:
             raise InputError(
                 "options are not what they were when the image was planned",
                 where=self.name,

@@ -122,7 +122,8 @@ class Plan:
     sources (``ignore`` names what is none of them), ``sources`` their digest, ``key`` that of the
     image, ``cached`` whether the image is there, ``inspects`` whether the stack reads projects,
     ``outputs`` what is written beside the store: formats and paths; ``roles`` those that are
-    applied to the staging container, ``parts`` what of it has a stack of its own.
+    applied to the staging container, ``parts`` what of it has a stack of its own, ``policy`` the
+    digest of what its image may hold.
     """
 
     name: str
@@ -138,6 +139,7 @@ class Plan:
     outputs: tuple[tuple[str, str], ...] = ()
     roles: Roles = Roles()
     parts: tuple[PlannedPart, ...] = ()
+    policy: str = ""
 
     def stage(self, name: str) -> Stage:
         """Return a stage by name."""
@@ -163,6 +165,7 @@ class Plan:
             "outputs": dict(self.outputs),
             "roles": self.roles.to_json(),
             "parts": [part.to_json() for part in self.parts],
+            "policy": self.policy,
             "stages": {stage.name: stage.to_json() for stage in self.stages},
         }
 
@@ -187,4 +190,5 @@ class Plan:
             outputs=tuple(document.mapping("outputs").items()),
             roles=Roles.from_json(data.get("roles")),
             parts=document.each("parts", PlannedPart.from_json),
+            policy=document.text("policy", ""),
         )

@@ -45,7 +45,8 @@ def pack(
     named: Iterable[Component] = (),
     made: Provenance | None = None,
 ) -> Image:
-    """Put the image that ``linked`` describes into ``store`` under ``name`` (repository:tag).
+    """Put the image that ``linked`` describes into ``store``, to be known as ``name``
+    (repository:tag). Nothing has the name yet: it is given when the image is delivered.
 
     ``epoch`` is the time it is said to be created at, in seconds. Layers stay plain tars
     (``application/vnd.oci.image.layer.v1.tar``): the bytes that gzip gives depend on the zlib at
@@ -99,8 +100,6 @@ def pack(
     }
     store.put_manifest(image.digest, document)
     attach(store, image, Bill(name, image.digest, epoch, config.architecture, linked), made)
-    # The name comes last: whoever finds it finds all the rest.
-    store.put_ref(name, image)
     return _image(store, name, image.digest, document)
 
 

@@ -197,6 +197,18 @@ def resolved(path: ImagePath, entries: Mapping[ImagePath, Entry]) -> ImagePath |
     return at
 
 
+def led(link: Entry, entries: Mapping[ImagePath, Entry]) -> Entry | None:
+    """Return what an entry leads to in the end, itself where it is no symlink; nothing where the
+    image has not that."""
+    at: Entry | None = link
+    for _ in range(_LINKS):
+        if at is None or at.kind is not Kind.SYMLINK:
+            return at
+        found = resolved(at.path.parent / at.link, entries)
+        at = entries.get(found) if found else None
+    return None
+
+
 def unwritable(
     directories: Iterable[ImagePath], uid: int, gid: int, manifest: Fragment
 ) -> list[str]:

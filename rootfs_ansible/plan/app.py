@@ -26,6 +26,9 @@ _NOT_IN_A_KEY = {
     "rootfs_load",
     "rootfs_output",
     "rootfs_store",
+    # What is refused or allowed once it is there: the image is the same.
+    "rootfs_policy",
+    "rootfs_policy_allow",
 }
 _NAMES_ONLY = {"rootfs_secrets"}
 _PRIVATE = {"rootfs_build_env"}

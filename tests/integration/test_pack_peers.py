@@ -83,7 +83,9 @@ def packed(directory: Path, name: str, more: str = "") -> Packed:
         working_directory="/app",
         labels=(("org.opencontainers.image.title", "peers"),),
     )
-    return Packed(store, pack(store, link([exported.fragment], LAYERS), config, name, EPOCH))
+    image = pack(store, link([exported.fragment], LAYERS), config, name, EPOCH)
+    store.put_ref(image.name, store.descriptor(image.digest))
+    return Packed(store, image)
 
 
 @pytest.fixture(scope="module")

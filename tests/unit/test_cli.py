@@ -17,7 +17,8 @@ def store(tmp_path: Path) -> Path:
     """A store with two images of one app."""
     for tag, labels in (("1", {}), ("2", {"commit": "two"})):
         build = make_build(tmp_path, rootfs_image_tag=tag, rootfs_labels=labels)
-        build.pack(harvested(build, build.plan()), {})
+        plan = harvested(build, build.plan())
+        build.deliver(build.pack(plan, {}), plan)
     return build.store.directory
 
 
@@ -113,3 +114,42 @@ def test_what_binaries_name_is_listed_by_what_they_name(
     path.write_text("".join(Fragment().to_text()))
     assert main(["candidates", str(path)]) == 0
     assert capsys.readouterr().out == ""
+
+
+def test_a_policy_tells_what_is_found_from_what_could_not_be_looked_at(
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--store", str(store)]
+    assert main(["policy", "shop:1", *words]) == 0
+    assert capsys.readouterr().out == "nothing is refused\n"
+    policy = tmp_path / "policy.yml"
+    policy.write_text("files: 1\nallow: {shell: [/bin/sh]}\n")
+    words += ["--policy", str(policy)]
+    assert main(["policy", "shop:1", *words]) == 1
+    said = capsys.readouterr()
+    assert said.out == "files  (the image)  2, and 1 are allowed  app 1, runtime 1\n"
+    assert said.err == "warning: shell: /bin/sh fits nothing that is in the image\n"
+    assert main(["policy", "shop:1", *words, "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["findings"] == [
+        {
+            "rule": "files",
+            "path": "",
+            "detail": "2, and 1 are allowed",
+            "brought_by": "app 1, runtime 1",
+        }
+    ]
+    assert main(["policy", "shop:3", *words]) == 2
+    policy.write_text("file: 1")
+    assert main(["policy", "shop:1", *words]) == 2
+    assert "there is no such key; did you mean files?" in capsys.readouterr().err
+
+
+def test_a_manifest_without_its_layers_is_judged_by_names(
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = make_build(store.parent, rootfs_image_tag="1").store.ref("shop:1")
+    assert found is not None
+    path = make_build(store.parent).store.manifest_path(found.digest)
+    assert main(["policy", str(path), "--store", str(tmp_path / "none")]) == 0
+    assert "layer app is not in the store" in capsys.readouterr().err
+    assert not (tmp_path / "none").exists()

@@ -42,8 +42,11 @@ def test_an_image_that_is_there_gets_its_name_when_it_is_delivered(tmp_path: Pat
     build = make_build(tmp_path)
     plan = harvested(build, build.plan())
     first = build.pack(plan, {})
+    assert named(build) == ""
     other = make_build(tmp_path, rootfs_labels={"commit": "two"})
-    second = other.pack(harvested(other, other.plan()), {})
+    theirs = harvested(other, other.plan())
+    second = other.pack(theirs, {})
+    assert other.deliver(second, theirs)
     assert named(build) == second.digest
     assert build.image(plan.key) == first
     assert named(build) == second.digest

@@ -33,6 +33,7 @@ def build(exported: Export, place: Path) -> Image:
     config = ImageConfig(command=("/app/0",))
     linked = link([exported.fragment], ["runtime", "app"])
     image = pack(store, linked, config, "killed:1", exported.epoch)
+    store.put_ref(image.name, store.descriptor(image.digest))
     write_tar(store, image, place / "out" / "root.tar")
     write_oci_archive(store, image, place / "out" / "image.oci")
     write_directory(store, image, place / "out" / "root")

@@ -105,6 +105,9 @@ def changed(before: dict[str, str], after: dict[str, str]) -> set[str]:
         ("rootfs_secrets", {"npm": "/home/two/.npmrc"}, set()),
         ("rootfs_secrets", {"pip": "/home/one/.npmrc"}, {"compile", "image"}),
         ("rootfs_store", "/home/two/store", set()),
+        # They decide whether it is delivered, not what it is.
+        ("rootfs_policy", {"size": "1 MB"}, set()),
+        ("rootfs_policy_allow", {"shell": ["/bin/sh"]}, set()),
         ("stack_zig_mirror", "mirror", set()),
         ("rootfs_app_dir", "/home/two/shop", set()),
     ],

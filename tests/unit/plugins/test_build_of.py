@@ -6,15 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 from ansible_collections.rootfs.builder.plugins.plugin_utils import build as module
+from ansible_collections.rootfs.builder.plugins.plugin_utils.options import COLLECTION
 from ansible_collections.rootfs.builder.plugins.plugin_utils.roles import roles_of_app
 from builds import StandIn
 
 from rootfs_ansible.drive.build import Build
 from rootfs_ansible.drive.engine import native_architecture
 from rootfs_ansible.errors import InputError
+from rootfs_ansible.model.policy import OF_PATHS, Allowance, Policy, Rule
 
 pytestmark = pytest.mark.usefixtures("lookups")
 
@@ -106,3 +109,36 @@ def test_an_app_cannot_put_a_role_in_the_place_of_a_teams(
     templar = Templar(loader=loader, variables=task_vars)
     roles = roles_of_app(module.build_of(task_vars, templar, loader), task_vars, templar, loader)
     assert [role.path for role in roles.applied] == [str(team / "nginx"), str(own / "site")]
+
+
+@pytest.mark.usefixtures("engine")
+def test_a_policy_is_said_as_its_specification_has_it(task_vars: dict[str, Any]) -> None:
+    def planned(**said: Any) -> Build:
+        build = build_of({**task_vars, "rootfs_stack": "zig", **said})
+        build.plan()
+        return build
+
+    said = planned(
+        rootfs_policy={"size": 150_000_000, "packages": "80", "disabled": ["compiler"]},
+        rootfs_policy_allow={"shell": ["/opt/sh"]},
+    ).inputs.options
+    assert Policy.parse(said["rootfs_policy"], said["rootfs_policy_allow"]) == Policy(
+        allowed=(Allowance(Rule.SHELL, "/opt/sh"),),
+        disabled=(Rule.COMPILER,),
+        size=150_000_000,
+        packages=80,
+    )
+    for option, value in (
+        ("rootfs_policy", {"sise": 1}),
+        ("rootfs_policy", {"disabled": ["shel"]}),
+        ("rootfs_policy", {"packages": "few"}),
+        ("rootfs_policy_allow", {"shel": ["/bin/sh"]}),
+        ("rootfs_policy_allow", {"shell": ["sh"]}),
+    ):
+        with pytest.raises(InputError, match=r"not as (they|it) must be") as raised:
+            planned(**{option: value})
+        assert option in str(raised.value)
+    specified = (COLLECTION / "roles" / "rootfs" / "meta" / "argument_specs.yml").read_text()
+    options = yaml.safe_load(specified)["argument_specs"]["main"]["options"]
+    assert tuple(options["rootfs_policy"]["options"]["disabled"]["choices"]) == OF_PATHS
+    assert tuple(options["rootfs_policy_allow"]["options"]) == OF_PATHS

@@ -98,10 +98,17 @@ def test_an_app_can_set_options_and_nothing_else(role: RoleOptions, tmp_path: Pa
 
 def test_an_app_says_nothing_of_the_controller(role: RoleOptions, tmp_path: Path) -> None:
     text = "rootfs_secrets: {k: /etc/shadow}\nroot_image_mirror: x\nrootfs_output: /etc/cron.d/x\n"
+    text += "rootfs_policy: {size: 9 GB}\nrootfs_policy_allow: {shell: [/**]}\n"
     (tmp_path / "rootfs.yml").write_text(text)
     with pytest.raises(InputError, match="an app cannot say this of itself") as raised:
         app_file(tmp_path, role.options)
-    assert raised.value.details == ("root_image_mirror", "rootfs_output", "rootfs_secrets")
+    assert raised.value.details == (
+        "root_image_mirror",
+        "rootfs_output",
+        "rootfs_policy",
+        "rootfs_policy_allow",
+        "rootfs_secrets",
+    )
     assert "inventory" in raised.value.hint
     (tmp_path / "rootfs.yml").write_text("rootfs_roles: [anything]\nshop_port: 81\n")
     with pytest.raises(InputError) as raised:
