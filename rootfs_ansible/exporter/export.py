@@ -12,6 +12,7 @@ from rootfs_ansible.exporter.closure import Reached, closure
 from rootfs_ansible.exporter.dpkg import PackageDatabase
 from rootfs_ansible.exporter.layers import partition
 from rootfs_ansible.exporter.outputs import claims
+from rootfs_ansible.exporter.paths import path_index, write_index
 from rootfs_ansible.exporter.records import add_records
 from rootfs_ansible.exporter.root import Root
 from rootfs_ansible.exporter.tar import LayerTar, unwritable
@@ -28,7 +29,8 @@ _STICKY = 0o1000
 
 def export(root: Path, request: ExportRequest, output: Path) -> Fragment:
     """Write the layers that ``request`` asks for of the tree ``root``, as ``LAYER.tar``, and
-    ``fragment.json`` into the directory ``output``; return the fragment.
+    ``fragment.json`` into the directory ``output``; return the fragment. What the tree has beside
+    them goes to ``paths.json``, unless only outputs are asked for.
 
     ``ClosureError`` lists everything that is declared or needed and not there; ``InputError``
     says what is wrong with the request. Nothing is written then. What fails later (a file that
@@ -64,6 +66,8 @@ def export(root: Path, request: ExportRequest, output: Path) -> Fragment:
         needs=tuple(found.needs.values()),
         omitted=tuple(found.omitted | writing.omitted),
     )
+    if request.scope is not Scope.OUTPUTS:
+        write_index(path_index(tree, packages), output)
     _write(output / FRAGMENT, fragment)
     return fragment
 
