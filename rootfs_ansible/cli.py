@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shlex
 import sys
 import time
@@ -24,7 +23,8 @@ INTERRUPTED = 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status: 0, 1 for a failed command, 2 for wrong usage.
 
-    A comparison ends as diff(1) does: with 1 for a difference, and 2 where there was none to make.
+    A comparison ends as diff(1) does: with 1 for a difference, and 2 where there was none to make;
+    so does a verification.
     """
     parser = _parser()
     options = parser.parse_args(arguments)
@@ -68,6 +68,25 @@ def _build(options: argparse.Namespace) -> int:
     result = next(iter(results.values()))
     print(json.dumps(result.image, indent=2) if options.json else result.summary)
     return 0
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from rootfs_ansible.drive import playbook
+
+    results = playbook.run(
+        {"image": options.image, "rootfs_store": str(Path(options.store).expanduser().absolute())},
+        inventory=options.inventory,
+        arguments=[f"--extra-vars={shlex.quote(value)}" for value in options.extra_vars],
+        progress=_Progress(quiet=options.json or options.verbose),
+        warn=_warn,
+        verbose=options.verbose and not options.json,
+        playbook=playbook.VERIFY,
+    )
+    if not results:
+        raise BuildError("the playbook verified no image", hint="run it with --verbose")
+    result = next(iter(results.values()))
+    print(json.dumps(result.image, indent=2) if options.json else result.summary)
+    return 0 if result.image.get("proved") is True else 1
 
 
 def _why(options: argparse.Namespace) -> int:
@@ -137,20 +156,21 @@ def _parser() -> argparse.ArgumentParser:
     )
     build.add_argument("--output", metavar="PATH", help="where --format writes it")
     build.add_argument(
-        "-i", "--inventory", default="", help="an inventory, as for ansible-playbook"
-    )
-    build.add_argument(
-        "-e",
-        "--extra-vars",
-        action="append",
-        default=[],
-        metavar="VARS",
-        help="set variables, as for ansible-playbook",
-    )
-    build.add_argument(
         "--check", action="store_true", help="say what would be done, and do nothing"
     )
-    build.add_argument("-v", "--verbose", action="store_true", help="show what Ansible prints")
+    _add_ansible(build)
+    verify = commands.add_parser(
+        "verify",
+        help="prove that an image works as it is shipped",
+        description="Run an image as in production, traced, as rootfs.builder.verify does: say"
+        " whether it does what rootfs_smoke says, what it misses that its build had, and the line"
+        " that ships that. Ends with 0 where it is proved, with 1 where something is missing or the"
+        " run failed, and with 2 where it could not be run.",
+    )
+    verify.set_defaults(command=_verify, failed=2)
+    _add_image(verify, "image")
+    verify.add_argument("--json", action="store_true", help="print the proof as one JSON object")
+    _add_ansible(verify)
     why = commands.add_parser(
         "why",
         help="say why a path or a package is in an image",
@@ -171,11 +191,26 @@ def _parser() -> argparse.ArgumentParser:
     diff.set_defaults(command=_diff, failed=2)
     _add_image(diff, "before")
     _add_image(diff, "after")
-    for command in (why, diff):
+    for command in (verify, why, diff):
         command.add_argument(
             "--store", metavar="DIR", default=_default_store(), help="the store (rootfs_store)"
         )
     return parser
+
+
+def _add_ansible(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-i", "--inventory", default="", help="an inventory, as for ansible-playbook"
+    )
+    parser.add_argument(
+        "-e",
+        "--extra-vars",
+        action="append",
+        default=[],
+        metavar="VARS",
+        help="set variables, as for ansible-playbook",
+    )
+    parser.add_argument("-v", "--verbose", action="store_true", help="show what Ansible prints")
 
 
 def _add_image(parser: argparse.ArgumentParser, name: str) -> None:
@@ -187,5 +222,6 @@ def _add_image(parser: argparse.ArgumentParser, name: str) -> None:
 
 
 def _default_store() -> str:
-    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return f"{cache}/rootfs-ansible/store"
+    from rootfs_ansible.store.layout import default_directory
+
+    return str(default_directory())

@@ -9,8 +9,10 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from rootfs_ansible.drive import verify
 from rootfs_ansible.drive.delivery import STACK_LABEL, deliver, planned_outputs
 from rootfs_ansible.drive.engine import Engine
+from rootfs_ansible.drive.keeper import Process
 from rootfs_ansible.drive.results import Results, check_apart
 from rootfs_ansible.drive.sources import Sources
 from rootfs_ansible.errors import EngineError, InputError, LinkError, StoreError, suggestion
@@ -20,12 +22,14 @@ from rootfs_ansible.model.manifest import Fragment, Need
 from rootfs_ansible.model.path import ImagePath
 from rootfs_ansible.model.plan import Plan, PlannedPart, Roles, Stage
 from rootfs_ansible.model.request import Companion, ExportRequest, Output, Prune, Scope
+from rootfs_ansible.model.smoke import Smoke
 from rootfs_ansible.pack.image import check_name, find_image, pack
 from rootfs_ansible.pack.link import link, resolved, unwritable
 from rootfs_ansible.plan.app import Inputs
 from rootfs_ansible.plan.key import stage_key
 from rootfs_ansible.plan.stack import LAYERS
 from rootfs_ansible.store.layout import Descriptor, Store
+from rootfs_ansible.store.paths import INDEX, keep_index, read_index
 
 if TYPE_CHECKING:
     from rootfs_ansible.drive.part import PartBuild
@@ -48,10 +52,12 @@ DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 @dataclass(frozen=True, slots=True)
 class Harvest:
-    """What a stage left in the store: its fragment, and what its role found out."""
+    """What a stage left in the store: its fragment, what its role found out, and the digest of the
+    index of what its container had (empty where there is none)."""
 
     fragment: Fragment
     facts: Mapping[str, Any]
+    paths: str = ""
 
 
 class Build:
@@ -89,6 +95,8 @@ class Build:
         _refuse_unknown_keys(
             self.inputs.options["rootfs_companions"], Companion, "rootfs_companions"
         )
+        # Whatever is its stack's default: what the app says is wrong or not.
+        Smoke.merged(self.inputs.options["rootfs_smoke"] or {}, {"runs": 1})
         _parsed(self._own_outputs(*LAYERS), Output.from_json, "rootfs_outputs")
         _parsed(self.inputs.options["rootfs_companions"], Companion.from_json, "rootfs_companions")
         return self._replan(
@@ -138,10 +146,12 @@ class Build:
             return Stage(name, key, image, run=not self._has(image, engine_needed))
 
         runtime = stage("runtime", inputs.runtime(wanted), f"{prefix}-runtime")
-        always = (
+        always = [
             stage("root_image", inputs.root_image(), "rootfs.builder/root"),
             replace(runtime, run=runtime.run or self.harvest(runtime.key) is None),
-        )
+        ]
+        if inputs.options["rootfs_verify"]:
+            always.append(stage("tracer", inputs.tracer(), verify.TRACER))
         if not inputs.stack.compiles:
             none = (Stage(name, "", run=False) for name in COMPILING)
             staged = replace(plan, stages=(*always, *none))
@@ -236,7 +246,9 @@ class Build:
     ) -> None:
         """Check what an export gave, and keep it under the key of its stage."""
         self.store.admit(fragment, exported, self._epoch)
-        record = {"fragment": fragment.to_json(), "facts": dict(facts)}
+        record: dict[str, Any] = {"fragment": fragment.to_json(), "facts": dict(facts)}
+        if (exported / INDEX).exists():
+            record["paths"] = keep_index(self.store, read_index(exported))
         self.store.put_record(plan.stage(stage).key, record)
 
     def harvest(self, key: str) -> Harvest | None:
@@ -251,7 +263,7 @@ class Build:
         facts = record.get("facts")
         if not self.store.holds(fragment) or not isinstance(facts, dict):
             return None
-        return Harvest(fragment, facts)
+        return Harvest(fragment, facts, str(record.get("paths") or ""))
 
     def results(self, plan: Plan) -> tuple[Results, ...]:
         """Return what the app's parts were compiled to, for the app's own build container."""
@@ -275,7 +287,10 @@ class Build:
         return find_image(self.store, self.tag, found)
 
     def pack(self, plan: Plan, project: Mapping[str, Any]) -> Image:
-        """Link what the stages left into an image, keep it in the store and name it."""
+        """Link what the stages left into an image, keep it in the store and name it.
+
+        One that is to be verified has neither name nor record until it is accepted.
+        """
         if plan.roles.applied:
             self._check_options(plan)
         harvests = [self._harvested(plan, stage) for stage in self._layers if plan.stage(stage).key]
@@ -285,12 +300,25 @@ class Build:
         self._check_programs(config, manifest)
         self._check_volumes(config, manifest)
         self._check_scripts(found.get("scripts", []), manifest)
-        image = pack(self.store, manifest, config, self.tag, self._epoch)
+        verified = bool(self.inputs.options["rootfs_verify"])
+        image = pack(self.store, manifest, config, self.tag, self._epoch, named=not verified)
+        verify.keep(self.store, image, self._asked(plan, image))
+        if not verified:
+            self.accept(image, plan)
+        return image
+
+    def prove(self, image: Image, plan: Plan, owner: Process) -> verify.Proof:
+        """Run the packed image and judge the trace of it."""
+        asked = self._asked(plan, image)
+        tracer = plan.stage("tracer").image
+        return verify.verify(self.engine, owner, self.store, image, asked, tracer)
+
+    def accept(self, image: Image, plan: Plan) -> None:
+        """Record the packed image as what the plan gives: the next build finds it."""
         # By now the name may be another build's: the record is of what was packed here.
         packed = self.store.descriptor(image.digest)
         self.store.put_record(plan.key, {"digest": packed.digest, "size": packed.size})
         self.remember(plan)
-        return image
 
     def deliver(self, image: Image, plan: Plan) -> bool:
         """Bring an image to where it is wanted: the index, the engine, and each planned output.
@@ -308,6 +336,40 @@ class Build:
     def place(self, plan: Plan) -> ImagePath:
         """Return where the app's directory is in its build container."""
         return ImagePath(str(self.inputs.options["rootfs_prefix"])) / self._below(plan.context)
+
+    def _asked(self, plan: Plan, image: Image) -> verify.Asked:
+        """Return what whoever verifies the image has to know."""
+        root = plan.stage("root_image")
+        compiled = self.inputs.stack.compiles
+        containers = {
+            "compile": verify.BUILD,
+            "system": verify.STAGING,
+            "runtime": verify.STAGING,
+        }
+        found = [
+            (container, self._harvested(plan, stage).paths)
+            for stage, container in containers.items()
+            if any(item.name == stage and item.key for item in plan.stages)
+        ]
+        return verify.Asked(
+            self._smoke(image.config),
+            tuple(item for item in found if item[1]),
+            compiled,
+            root.image,
+            root.key,
+        )
+
+    def _smoke(self, config: ImageConfig) -> Smoke | None:
+        """Return the image's smoke run: the app's own, over that of its stack for such an image."""
+        kind = (
+            "service"
+            if any(not port.endswith("/udp") for port in config.ports)
+            else "program"
+            if config.command
+            else "tool"
+        )
+        default = self.inputs.stack.smoke.get(kind, {})
+        return Smoke.merged(self.inputs.options["rootfs_smoke"] or {}, default)
 
     @property
     def tag(self) -> str:

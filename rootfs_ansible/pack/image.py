@@ -29,8 +29,17 @@ _LAST_EPOCH = 253_402_300_799
 """The end of the year 9999, the last that RFC 3339 can write."""
 
 
-def pack(store: Store, linked: Fragment, config: ImageConfig, name: str, epoch: int = 0) -> Image:
-    """Put the image that ``linked`` describes into ``store`` under ``name`` (repository:tag).
+def pack(
+    store: Store,
+    linked: Fragment,
+    config: ImageConfig,
+    name: str,
+    epoch: int = 0,
+    *,
+    named: bool = True,
+) -> Image:
+    """Put the image that ``linked`` describes into ``store`` under ``name`` (repository:tag), which
+    it is given only where ``named``.
 
     ``epoch`` is the time it is said to be created at, in seconds. Layers stay plain tars
     (``application/vnd.oci.image.layer.v1.tar``): the bytes that gzip gives depend on the zlib at
@@ -81,7 +90,8 @@ def pack(store: Store, linked: Fragment, config: ImageConfig, name: str, epoch: 
     }
     store.put_manifest(image.digest, document)
     # The name comes last: whoever finds it finds all the rest.
-    store.put_ref(name, image)
+    if named:
+        store.put_ref(name, image)
     return _image(store, name, image.digest, document)
 
 
@@ -125,24 +135,29 @@ def read_manifest(store: Store, image: str) -> Fragment:
             return Fragment.from_json(json.loads(path.read_bytes()))
         except (OSError, ValueError) as error:
             raise InputError(f"is no manifest: {error}", where=image) from error
-    if image.startswith("sha256:"):
-        digest = image
-    else:
-        names = store.refs()
-        name = image if ":" in image.rpartition("/")[2] else f"{image}:latest"
-        if name not in names and path.suffix == ".json":
-            raise InputError("there is no such file", where=image)
-        if name not in names:
-            raise InputError(
-                f"there is no image {name}",
-                where=str(store.directory),
-                hint=f"it has {', '.join(sorted(names))}" if names else "build one first",
-            )
-        digest = names[name].digest
+    digest = digest_of(store, image)
     document = store.manifest(digest)
     if document is None:
         raise InputError(f"there is no manifest of {image}", where=str(store.directory))
     return Fragment.from_json(document)
+
+
+def digest_of(store: Store, image: str) -> str:
+    """Return the digest of what ``store`` knows as ``image`` (repository, with a tag other than
+    ``latest``, or the digest itself); ``InputError`` where it knows none of that name."""
+    if image.startswith("sha256:"):
+        return image
+    names = store.refs()
+    name = image if ":" in image.rpartition("/")[2] else f"{image}:latest"
+    if name not in names and Path(image).suffix == ".json":
+        raise InputError("there is no such file", where=image)
+    if name not in names:
+        raise InputError(
+            f"there is no image {name}",
+            where=str(store.directory),
+            hint=f"it has {', '.join(sorted(names))}" if names else "build one first",
+        )
+    return names[name].digest
 
 
 def image_configuration(config: ImageConfig, layers: list[Layer], epoch: int) -> dict[str, Any]:

@@ -62,8 +62,8 @@ def test_what_is_recorded_is_what_was_packed_whoever_takes_the_name(
     other = make_build(tmp_path, rootfs_labels={"commit": "two"})
     theirs = other.pack(harvested(other, other.plan()), {})
 
-    def packed_and_overtaken(*arguments: object) -> Image:
-        image = pack(*arguments)  # type: ignore[arg-type]
+    def packed_and_overtaken(*arguments: object, **options: object) -> Image:
+        image = pack(*arguments, **options)  # type: ignore[arg-type]
         build.store.put_ref(build.tag, build.store.descriptor(theirs.digest))
         return image
 
