@@ -5,7 +5,8 @@
 
 IMAGE is a name that the engine knows, an OCI layout or archive, or a tar of the root filesystem.
 The multi-stage image is built from the Dockerfile of the app, whose stages start FROM the argument
-BASE (a Debian 13 image, BUILD_BASE for the build stage). Needs docker and syft.
+BASE (a Debian 13 image, BUILD_BASE for the build stage). Needs docker, syft, and the
+package itself: run it in the environment that `make venv` makes.
 """
 
 from __future__ import annotations

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import io
 import json
-import re
 import subprocess
 import tarfile
 import time
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Iterator
 
 from images import Tree, steps
+
+from rootfs_ansible.drive.strace import OPTIONS, accesses
 
 # strace with its own libraries, because the image under test may have no package manager, no
 # shell and another C library. A volume of this image brings it into the container.
@@ -30,17 +30,12 @@ STRACE = (
     "--library-path",
     "/trace/lib",
     "/trace/strace",
-    "--follow-forks",
-    "--trace=%file",
-    "--successful-only",
-    "--decode-fds=path",
+    *OPTIONS,
     "--output=/trace/out/log",
     "--",
 )
 START_TIMEOUT_S = 120.0
 
-CALL = re.compile(r"^\d+ +(?P<name>\w+)\((?P<arguments>.*)\) += ")
-PATH = re.compile(r'(?:(?:AT_FDCWD|\d+)<(?P<directory>[^>]*)>, )?"(?P<path>(?:[^"\\]|\\.)*)"')
 # What the kernel opens by itself when it starts a program, unseen by strace.
 LOADERS = ("/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1")
 
@@ -51,11 +46,13 @@ def touched(image: str, tree: Tree, base: str, port: int, requests: list[str]) -
     Touched is what a system call named with success: opened, executed, asked for, listed. `base`
     is a Debian image that the tracer is taken from.
     """
-    log = _trace(image, base, port, requests)
-    return {step for path in (*_named(log), *LOADERS) for step in steps(tree, path)}
+    log, directory = _trace(image, base, port, requests)
+    named = (access.path for access in accesses(log.splitlines(), directory) if access.found)
+    return {step for path in (*named, *LOADERS) for step in steps(tree, path)}
 
 
-def _trace(image: str, base: str, port: int, requests: list[str]) -> str:
+def _trace(image: str, base: str, port: int, requests: list[str]) -> tuple[str, str]:
+    """Return the log of strace, and the directory that the image starts in."""
     name = f"rootfs-benchmark-{uuid.uuid4().hex[:12]}"
     tracer = f"{name}-tracer"
     docker("build", "--quiet", "--tag", tracer, "-", stdin=TRACER.format(base=base).encode())
@@ -78,19 +75,8 @@ def _trace(image: str, base: str, port: int, requests: list[str]) -> str:
         subprocess.run(["docker", "rmi", tracer], capture_output=True)
     with tarfile.open(fileobj=io.BytesIO(log)) as archive:
         content = archive.extractfile("log")
-        return content.read().decode("latin-1") if content else ""
-
-
-def _named(log: str) -> Iterator[str]:
-    """Yield every path of a successful call in a log of strace."""
-    for line in log.splitlines():
-        call = CALL.match(line)
-        if call is None:
-            continue
-        found = list(PATH.finditer(call["arguments"]))
-        for match in found[:1] if call["name"] == "execve" else found:
-            path = match["path"].encode().decode("unicode_escape").encode("latin-1").decode()
-            yield path if path.startswith("/") else f"{match['directory'] or ''}/{path}"
+        text = content.read().decode("latin-1") if content else ""
+        return text, config.get("WorkingDir") or "/"
 
 
 def _ask(url: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shlex
 import sys
 import tempfile
@@ -107,6 +106,7 @@ def _built(options: argparse.Namespace, which: str, extra: dict[str, Any]) -> Fr
         arguments=_extra_vars([*options.extra_vars, json.dumps(extra)]),
         progress=progress,
         warn=_warn,
+        verbose=options.verbose,
     )
     if not results:
         raise BuildError("the playbook built no image", hint="run `rootfs-ansible build` first")
@@ -117,6 +117,25 @@ def _built(options: argparse.Namespace, which: str, extra: dict[str, Any]) -> Fr
 def _extra_vars(values: Sequence[str]) -> list[str]:
     """Return the words that give ansible-playbook the variables that a user gave."""
     return [f"--extra-vars={shlex.quote(value)}" for value in values]
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from rootfs_ansible.drive import playbook
+
+    results = playbook.run(
+        {"image": options.image, "rootfs_store": str(Path(options.store).expanduser().absolute())},
+        inventory=options.inventory,
+        arguments=_extra_vars(options.extra_vars),
+        progress=_Progress(quiet=options.json or options.verbose),
+        warn=_warn,
+        verbose=options.verbose and not options.json,
+        playbook=playbook.VERIFY,
+    )
+    if not results:
+        raise BuildError("the playbook verified no image", hint="run it with --verbose")
+    result = next(iter(results.values()))
+    print(json.dumps(result.image, indent=2) if options.json else result.summary)
+    return 0 if result.image.get("proved") is True else 1
 
 
 def _why(options: argparse.Namespace) -> int:
@@ -253,7 +272,6 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument(
         "--check", action="store_true", help="say what would be done, and do nothing"
     )
-    build.add_argument("-v", "--verbose", action="store_true", help="show what Ansible prints")
     reproduce = commands.add_parser(
         "reproduce",
         help="build an app twice, and say what differs",
@@ -263,6 +281,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     reproduce.set_defaults(command=_reproduce, failed=2)
     _add_app(reproduce)
+    verify = commands.add_parser(
+        "verify",
+        help="prove that an image works as it is shipped",
+        description="Run an image as in production, traced, as rootfs.builder.verify does: say"
+        " whether it does what rootfs_smoke says, what it misses that its build had, and the line"
+        " that ships that. Ends with 0 where it is proved, with 1 where something is missing or the"
+        " run failed, and with 2 where it could not be run.",
+    )
+    verify.set_defaults(command=_verify, failed=2)
+    _add_image(verify, "image")
+    verify.add_argument("--json", action="store_true", help="print the proof as one JSON object")
+    _add_ansible(verify)
     why = commands.add_parser(
         "why",
         help="say why a path or a package is in an image",
@@ -325,7 +355,7 @@ def _parser() -> argparse.ArgumentParser:
         "--policy", metavar="FILE", default="", help="a YAML file, as the option rootfs_policy"
     )
     policy.add_argument("--json", action="store_true", help="print one JSON object")
-    for command in (why, diff, candidates, sbom, provenance, policy):
+    for command in (verify, why, diff, candidates, sbom, provenance, policy):
         command.add_argument(
             "--store", metavar="DIR", default=_default_store(), help="the store (rootfs_store)"
         )
@@ -334,6 +364,10 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_app(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("directory", metavar="DIR", help="the directory that holds the app")
+    _add_ansible(parser)
+
+
+def _add_ansible(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-i", "--inventory", default="", help="an inventory, as for ansible-playbook"
     )
@@ -345,6 +379,7 @@ def _add_app(parser: argparse.ArgumentParser) -> None:
         metavar="VARS",
         help="set variables, as for ansible-playbook",
     )
+    parser.add_argument("-v", "--verbose", action="store_true", help="show what Ansible prints")
 
 
 def _add_image(parser: argparse.ArgumentParser, name: str) -> None:
@@ -356,5 +391,6 @@ def _add_image(parser: argparse.ArgumentParser, name: str) -> None:
 
 
 def _default_store() -> str:
-    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return f"{cache}/rootfs-ansible/store"
+    from rootfs_ansible.store.layout import default_directory
+
+    return str(default_directory())

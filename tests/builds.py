@@ -41,7 +41,9 @@ OPTIONS: dict[str, Any] = {
     "rootfs_prefix": "/app",
     "rootfs_roles": [],
     "rootfs_secrets": {},
+    "rootfs_smoke": {},
     "rootfs_user": "65532:65532",
+    "rootfs_verify": False,
     "rootfs_volumes": [],
     "rootfs_workdir": "",
 }

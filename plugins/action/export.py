@@ -18,8 +18,9 @@ from rootfs_ansible.drive.archives import lookup
 from rootfs_ansible.drive.build import Build
 from rootfs_ansible.errors import InputError, RootfsError
 from rootfs_ansible.model.manifest import Fragment
-from rootfs_ansible.model.request import ExportRequest
+from rootfs_ansible.model.request import ExportRequest, Scope
 from rootfs_ansible.store.layout import read_fragment
+from rootfs_ansible.store.paths import INDEX
 
 IN_MEMORY = "/run/rootfs"
 EXPORTED = "/var/tmp/rootfs-export"  # noqa: S108 (in the container, which is removed)
@@ -52,6 +53,8 @@ class ActionModule(RootfsAction):
             for layer in fragment.layers:
                 name = f"{layer.name}.tar"
                 self._connection.fetch_file(f"{EXPORTED}/{name}", str(directory / name))
+            if request.scope is not Scope.OUTPUTS:
+                self._connection.fetch_file(f"{EXPORTED}/{INDEX}", str(directory / INDEX))
             # What the compile found out comes from the container, as the files do.
             found = task_vars.get("rootfs_compiled") or {}
             build.keep(planned.plan, stage, fragment, directory, found, self._archives(fragment))

@@ -10,6 +10,8 @@ from ansible_collections.rootfs.builder.plugins.plugin_utils.build import build_
 from ansible_collections.rootfs.builder.plugins.plugin_utils.planned import Planned
 
 from rootfs_ansible.drive import daemon
+from rootfs_ansible.drive.keeper import run_process
+from rootfs_ansible.errors import BuildError
 from rootfs_ansible.pack.summary import summary
 
 
@@ -24,8 +26,20 @@ class ActionModule(RootfsAction):
         planned = Planned.of(task_vars)
         image = build.pack(planned.plan, planned.project)
         warnings = build.enforce(image)
+        proved = ""
+        if build.inputs.options["rootfs_verify"]:
+            proof = build.prove(image, planned.plan, run_process())
+            if not proof.proved:
+                raise BuildError(
+                    f"{proof.failure}; it is not delivered",
+                    where=build.name,
+                    details=proof.to_text().splitlines(),
+                    hint=proof.hint,
+                )
+            build.accept(image, planned.plan)
+            proved = f"\nproved  {proof.outcome.said}, and nothing is missing"
         build.deliver(image, planned.plan)
-        text = summary(image, daemon.client(build.docker_host))
+        text = summary(image, daemon.client(build.docker_host)) + proved
         self._display.display(text)
         return {
             "changed": True,

@@ -10,9 +10,11 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from rootfs_ansible.drive import verify
 from rootfs_ansible.drive.archives import with_archives
 from rootfs_ansible.drive.delivery import STACK_LABEL, deliver, planned_outputs
 from rootfs_ansible.drive.engine import Engine
+from rootfs_ansible.drive.keeper import Process
 from rootfs_ansible.drive.results import Results, check_apart
 from rootfs_ansible.drive.sources import Sources
 from rootfs_ansible.errors import (
@@ -30,6 +32,7 @@ from rootfs_ansible.model.path import ImagePath
 from rootfs_ansible.model.plan import Plan, PlannedPart, Roles, Stage
 from rootfs_ansible.model.policy import Policy, Verdict
 from rootfs_ansible.model.request import Companion, ExportRequest, Output, Prune, Scope
+from rootfs_ansible.model.smoke import Smoke
 from rootfs_ansible.pack.components import said
 from rootfs_ansible.pack.image import check_name, find_image, pack
 from rootfs_ansible.pack.link import link, resolved, unwritable
@@ -39,6 +42,7 @@ from rootfs_ansible.plan.app import Inputs
 from rootfs_ansible.plan.key import role_digest, stage_key
 from rootfs_ansible.plan.stack import LAYERS
 from rootfs_ansible.store.layout import Descriptor, Store
+from rootfs_ansible.store.paths import INDEX, keep_index, read_index
 
 if TYPE_CHECKING:
     from rootfs_ansible.drive.part import PartBuild
@@ -64,10 +68,12 @@ DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 @dataclass(frozen=True, slots=True)
 class Harvest:
-    """What a stage left in the store: its fragment, and what its role found out."""
+    """What a stage left in the store: its fragment, what its role found out, and the digest of the
+    index of what its container had (empty where there is none)."""
 
     fragment: Fragment
     facts: Mapping[str, Any]
+    paths: str = ""
 
 
 class Build:
@@ -106,6 +112,8 @@ class Build:
         _refuse_unknown_keys(
             self.inputs.options["rootfs_companions"], Companion, "rootfs_companions"
         )
+        # Whatever is its stack's default: what the app says is wrong or not.
+        Smoke.merged(self.inputs.options["rootfs_smoke"] or {}, {"runs": 1})
         _parsed(self._own_outputs(*LAYERS), Output.from_json, "rootfs_outputs")
         _parsed(self.inputs.options["rootfs_companions"], Companion.from_json, "rootfs_companions")
         _parsed(self.inputs.stack.companions, Companion.from_json, "companions")
@@ -157,10 +165,12 @@ class Build:
             return Stage(name, key, image, run=not self._has(image, engine_needed))
 
         runtime = stage("runtime", inputs.runtime(wanted), f"{prefix}-runtime")
-        always = (
+        always = [
             stage("root_image", inputs.root_image(), "rootfs.builder/root"),
             replace(runtime, run=runtime.run or self.harvest(runtime.key) is None),
-        )
+        ]
+        if inputs.options["rootfs_verify"]:
+            always.append(stage("tracer", inputs.tracer(), verify.TRACER))
         if not inputs.stack.compiles:
             none = (Stage(name, "", run=False) for name in COMPILING)
             staged = replace(plan, stages=(*always, *none))
@@ -264,7 +274,9 @@ class Build:
         said(facts)
         self.store.admit(fragment, exported, self._epoch)
         fragment = replace(fragment, packages=with_archives(fragment.packages, archives))
-        record = {"fragment": fragment.to_json(), "facts": dict(facts)}
+        record: dict[str, Any] = {"fragment": fragment.to_json(), "facts": dict(facts)}
+        if (exported / INDEX).exists():
+            record["paths"] = keep_index(self.store, read_index(exported))
         self.store.put_record(plan.stage(stage).key, record)
 
     def harvest(self, key: str) -> Harvest | None:
@@ -279,7 +291,7 @@ class Build:
         facts = record.get("facts")
         if not self.store.holds(fragment) or not isinstance(facts, dict):
             return None
-        return Harvest(fragment, facts)
+        return Harvest(fragment, facts, str(record.get("paths") or ""))
 
     def results(self, plan: Plan) -> tuple[Results, ...]:
         """Return what the app's parts were compiled to, for the app's own build container."""
@@ -303,7 +315,10 @@ class Build:
         return find_image(self.store, self.tag, found)
 
     def pack(self, plan: Plan, project: Mapping[str, Any]) -> Image:
-        """Link what the stages left into an image, and keep it in the store."""
+        """Link what the stages left into an image, and keep it in the store.
+
+        One that is to be verified has no record until it is accepted.
+        """
         if plan.roles.applied:
             self._check_options(plan)
         harvests = [self._harvested(plan, stage) for stage in self._layers if plan.stage(stage).key]
@@ -322,10 +337,22 @@ class Build:
             named=(*said(project), *said(found)),
             made=self._provenance(plan, project),
         )
+        verify.keep(self.store, image, self._asked(plan, image))
+        if not self.inputs.options["rootfs_verify"]:
+            self.accept(image, plan)
+        return image
+
+    def prove(self, image: Image, plan: Plan, owner: Process) -> verify.Proof:
+        """Run the packed image and judge the trace of it."""
+        asked = self._asked(plan, image)
+        tracer = plan.stage("tracer").image
+        return verify.verify(self.engine, owner, self.store, image, asked, tracer)
+
+    def accept(self, image: Image, plan: Plan) -> None:
+        """Record the packed image as what the plan gives: the next build finds it."""
         packed = self.store.descriptor(image.digest)
         self.store.put_record(plan.key, {"digest": packed.digest, "size": packed.size})
         self.remember(plan)
-        return image
 
     def enforce(self, image: Image, *, dry: bool = False) -> tuple[str, ...]:
         """Refuse an image that the app's policy does not allow: before it is delivered, so that
@@ -364,6 +391,40 @@ class Build:
     def place(self, plan: Plan) -> ImagePath:
         """Return where the app's directory is in its build container."""
         return ImagePath(str(self.inputs.options["rootfs_prefix"])) / self._below(plan.context)
+
+    def _asked(self, plan: Plan, image: Image) -> verify.Asked:
+        """Return what whoever verifies the image has to know."""
+        root = plan.stage("root_image")
+        compiled = self.inputs.stack.compiles
+        containers = {
+            "compile": verify.BUILD,
+            "system": verify.STAGING,
+            "runtime": verify.STAGING,
+        }
+        found = [
+            (container, self._harvested(plan, stage).paths)
+            for stage, container in containers.items()
+            if any(item.name == stage and item.key for item in plan.stages)
+        ]
+        return verify.Asked(
+            self._smoke(image.config),
+            tuple(item for item in found if item[1]),
+            compiled,
+            root.image,
+            root.key,
+        )
+
+    def _smoke(self, config: ImageConfig) -> Smoke | None:
+        """Return the image's smoke run: the app's own, over that of its stack for such an image."""
+        kind = (
+            "service"
+            if any(not port.endswith("/udp") for port in config.ports)
+            else "program"
+            if config.command
+            else "tool"
+        )
+        default = self.inputs.stack.smoke.get(kind, {})
+        return Smoke.merged(self.inputs.options["rootfs_smoke"] or {}, default)
 
     @property
     def tag(self) -> str:

@@ -59,7 +59,7 @@ def deliver(
     """
     changed = _name(store, image)
     if engine is not None:
-        changed |= _load(store, engine, image)
+        changed |= load(store, engine, image)
     for form, path in outputs:
         _WRITERS[form](store, image, Path(path))
         changed = True
@@ -75,7 +75,7 @@ def _name(store: Store, image: Image) -> bool:
     return True
 
 
-def _load(store: Store, engine: Engine, image: Image) -> bool:
+def load(store: Store, engine: Engine, image: Image) -> bool:
     """Load what the engine lacks of an image; say whether it lacked anything."""
     there = engine.image(image.name)
     if there is not None and there.id == image.config_digest:

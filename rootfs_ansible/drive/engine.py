@@ -9,6 +9,7 @@ import os
 import platform
 import posixpath
 import re
+import shutil
 import struct
 import tarfile
 import tempfile
@@ -245,12 +246,14 @@ class Engine:
         labels: Mapping[str, str],
         environment: Mapping[str, str] | None = None,
         network: str = "",
+        volume: str = "",
     ) -> Container:
         """Start a container that waits until it is removed, and return it.
 
         It runs as root with a small init that reaps what is left behind, with a tmpfs at
         ``RUN_DIRECTORY``, as the host ``HOSTNAME``. ``network`` is the name of one, ``host``,
-        ``none``, or empty for the engine's default.
+        ``none``, or empty for the engine's default. What the image has at ``volume`` is put on a
+        volume of the container's own.
         """
         with self._calling(f"container {name} was started from image {image}"):
             configuration = self._api.create_host_config(
@@ -270,6 +273,7 @@ class Engine:
                 working_dir="/",
                 environment=dict(environment or {}),
                 labels=dict(labels),
+                volumes=[volume] if volume else None,
                 host_config=configuration,
                 use_config_proxy=False,
             )
@@ -287,6 +291,87 @@ class Engine:
             )
         self._check(name)
         return found
+
+    def start_locked(
+        self,
+        image: str,
+        name: str,
+        *,
+        beside: str,
+        program: Iterable[str],
+        labels: Mapping[str, str],
+        environment: Mapping[str, str],
+    ) -> None:
+        """Start ``program`` on an image as strictly as a service is run, and do not wait for it.
+
+        The root cannot be written to, /tmp and the image's volumes can; there are no capabilities,
+        and no way to gain any. User and working directory are the image's. Network and volumes are
+        those of the container ``beside``.
+        """
+        first, *others = program
+        with self._calling(f"container {name} was started from image {image}"):
+            configuration = self._api.create_host_config(
+                network_mode=f"container:{beside}",
+                volumes_from=[beside],
+                read_only=True,
+                cap_drop=["ALL"],
+                security_opt=["no-new-privileges"],
+                tmpfs={"/tmp": "rw,exec,nosuid,nodev,mode=1777"},  # noqa: S108
+            )
+            created = self._api.create_container(
+                image,
+                entrypoint=[first],
+                command=others,
+                name=name,
+                environment=dict(environment),
+                labels=dict(labels),
+                host_config=configuration,
+                use_config_proxy=False,
+            )
+            try:
+                self._api.start(created["Id"])
+            except BaseException:
+                self._api.remove_container(created["Id"], v=True, force=True)
+                raise
+
+    def ended(self, name: str) -> int | None:
+        """Return the exit status of a container that has ended; nothing while it runs."""
+        with self._calling(f"container {name} was looked up"):
+            state = self._api.inspect_container(name)["State"]
+        return None if state["Running"] else int(state["ExitCode"])
+
+    def kill(self, name: str) -> None:
+        """Kill what runs in a container, and wait for its end; one that has ended stays so."""
+        with self._calling(f"container {name} was killed"):
+            try:
+                self._api.kill(name)
+            except APIError as error:
+                if error.response is None or error.response.status_code != 409:
+                    raise
+            self._api.wait(name, timeout=self._timeout)
+
+    def printed(self, name: str, lines: int) -> str:
+        """Return the last lines of what a container wrote to its two outputs together."""
+        with self._calling(f"the output of container {name} was read"):
+            return bytes(self._untyped.logs(name, tail=lines)).decode("utf-8", "replace")
+
+    def read(self, container: str, path: str, limit: int) -> IO[bytes]:
+        """Return an open temporary file with the content of a file of a container.
+
+        ``EngineError`` where that is longer than ``limit`` (bytes), or no file.
+        """
+        with tempfile.TemporaryFile(prefix="rootfs-copy-") as got:
+            with self._calling(f"{path} of container {container} was read", patient=True):
+                self._save_path(container, path, got, limit + _BLOCK)
+            with tarfile.open(fileobj=got, mode="r") as archive:
+                member = archive.next()
+                content = archive.extractfile(member) if member and member.isreg() else None
+                if content is None:
+                    raise EngineError(f"{path} of container {container} is no file")
+                file = tempfile.TemporaryFile(prefix="rootfs-copy-")  # noqa: SIM115 - the caller's
+                shutil.copyfileobj(content, file)
+        file.seek(0)
+        return file
 
     def remove(self, name: str) -> bool:
         """Kill and remove a container, with its anonymous volumes; say whether there was one."""
@@ -680,20 +765,23 @@ class Engine:
             copied.rename(got, renamed, path.lstrip("/"))
             return copied.members(renamed)
 
-    def _save_path(self, container: str, path: str, stream: IO[bytes]) -> None:
+    def _save_path(self, container: str, path: str, stream: IO[bytes], limit: int = 0) -> None:
         chunks, _ = self._api.get_archive(container, path, chunk_size=_BLOCK)
-        _drain(chunks, stream)
+        _drain(chunks, stream, limit)
         stream.seek(0)
 
 
-def _drain(chunks: Generator[bytes], stream: IO[bytes]) -> None:
+def _drain(chunks: Generator[bytes], stream: IO[bytes], limit: int = 0) -> None:
     """Write all that the engine sends; where it cannot be written, hang up.
 
     An engine that still sends a container's files to nobody does not remove the container.
+    Raises ``EngineError`` where it is more than ``limit`` bytes, if that is not 0.
     """
     with closing(chunks):
         for chunk in chunks:
             stream.write(chunk)
+            if limit and stream.tell() > limit:
+                raise EngineError(f"what a container sends is longer than {limit} bytes")
 
 
 def _write_configuration(

@@ -20,6 +20,7 @@ from rootfs_ansible.drive.keeper import children
 from rootfs_ansible.errors import BuildError
 
 PLAYBOOK = "rootfs.builder.build"
+VERIFY = "rootfs.builder.verify"
 
 _GRACE = 45.0
 """How long an interrupted playbook may clean up, in seconds: what it waits for has 30."""
@@ -49,6 +50,7 @@ class _Run:
     results: dict[str, Result] = field(default_factory=dict)
     failures: list[tuple[str, str, str]] = field(default_factory=list)
     deadline: float | None = None
+    refuted: bool = False
 
     @property
     def interrupted(self) -> bool:
@@ -73,7 +75,12 @@ class _Run:
             self.results[str(data.get("host"))] = Result(
                 dict(result.get("rootfs_result") or {}), result["rootfs_summary"]
             )
-        if kind in ("runner_on_failed", "runner_on_unreachable") and not data.get("ignore_errors"):
+        # A proof that fails is a result.
+        if isinstance(result.get("rootfs_result"), Mapping):
+            self.refuted |= kind == "runner_on_failed"
+        elif kind in ("runner_on_failed", "runner_on_unreachable") and not data.get(
+            "ignore_errors"
+        ):
             task, host = str(data.get("task", "")), str(data.get("host", ""))
             self.failures.append((task, host, _reason(result)))
         return True
@@ -103,12 +110,14 @@ def run(
     progress: Callable[[str], None] = lambda _: None,
     warn: Callable[[str], None] = lambda _: None,
     verbose: bool = False,
+    playbook: str = "",
 ) -> dict[str, Result]:
-    """Run the build playbook where the user stands, and return each app's result by its host.
+    """Run the build, or another playbook, where the user stands; return each host's result.
 
     The user's ansible.cfg and inventory count as they do for ansible-playbook. ``progress`` is told
     each play as it begins, ``warn`` each warning once, unless ``verbose`` shows what Ansible
-    prints. Raises ``BuildError`` with every failed task, or where the run was interrupted.
+    prints. Raises ``BuildError`` with every failed task that has no result of its own, or where the
+    run was interrupted.
     """
     state = _Run(progress, (lambda _: None) if verbose else warn)
     handlers = {
@@ -121,7 +130,7 @@ def run(
             ended = ansible_runner.run(
                 private_data_dir=private,
                 project_dir=str(Path.cwd()),
-                playbook=PLAYBOOK,
+                playbook=playbook or PLAYBOOK,
                 inventory=inventory or None,
                 extravars=dict(extra_vars),
                 cmdline=" ".join(arguments) or None,
@@ -141,12 +150,12 @@ def run(
     # Of a run that ended well every failure was rescued.
     if state.failures and ended.rc != 0:
         raise BuildError(
-            "the build failed",
+            "the image cannot be verified" if playbook else "the build failed",
             details=[
                 f"{host}: {task}\n{_indented(reason)}" for task, host, reason in state.failures
             ],
         )
-    if ended.rc != 0:
+    if ended.rc != 0 and not state.refuted:
         raise BuildError(
             "the playbook ended without a result",
             details=printed.splitlines()[-_LONGEST:],

@@ -16,6 +16,7 @@ from rootfs_ansible.exporter.dpkg import PackageDatabase
 from rootfs_ansible.exporter.layers import partition
 from rootfs_ansible.exporter.outputs import claims
 from rootfs_ansible.exporter.pathmap import PathMap
+from rootfs_ansible.exporter.paths import path_index, write_index
 from rootfs_ansible.exporter.records import add_records
 from rootfs_ansible.exporter.root import Root
 from rootfs_ansible.exporter.spool import Spool
@@ -40,7 +41,8 @@ _BUFFER = 1 << 18
 
 def export(root: Path, request: ExportRequest, output: Path) -> None:
     """Write the layers that ``request`` asks for of the tree ``root``, as ``LAYER.tar``, and
-    ``fragment.json`` into the directory ``output``.
+    ``fragment.json`` into the directory ``output``. What the tree has beside them goes to
+    ``paths.json``, unless only outputs are asked for.
 
     ``ClosureError`` lists everything that is declared or needed and not there; ``InputError``
     says what is wrong with the request. Nothing is written then. What fails later (a file that
@@ -77,6 +79,8 @@ def export(root: Path, request: ExportRequest, output: Path) -> None:
             omitted=tuple(found.omitted | writing.omitted),
             candidates=candidates(tree, packages, found, request),
         )
+        if request.scope is not Scope.OUTPUTS:
+            write_index(path_index(tree, packages), output)
         entries = (lines[layer].take() for layer in writing.order)
         _write(output / FRAGMENT, fragment.to_text(entries, found.all_edges()))
 

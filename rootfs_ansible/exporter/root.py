@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from rootfs_ansible.errors import ClosureError
+from rootfs_ansible.model.manifest import Kind
 from rootfs_ansible.model.path import ImagePath
 
 # Linux follows at most 40 links in one look-up (path_resolution(7)); a loop is one link more.
@@ -111,6 +112,20 @@ class Root:
                     listed = [
                         (_name(item.name), item.stat(follow_symlinks=False)) for item in found
                     ]
+            finally:
+                os.close(handle)
+        except OSError as error:
+            raise _unreadable(path.text, error) from None
+        return tuple(sorted(listed, key=lambda item: item[0]))
+
+    def kinds(self, path: ImagePath) -> tuple[tuple[str, Kind | None], ...]:
+        """Return what ``names`` does, each with its kind (none of an image's: nothing), by what the
+        directory itself says: most file systems need no look at each file for that."""
+        try:
+            handle = self._open_directory(path)
+            try:
+                with os.scandir(handle) as found:
+                    listed = [(_name(item.name), _kind(item)) for item in found]
             finally:
                 os.close(handle)
         except OSError as error:
@@ -313,6 +328,14 @@ def _lstat(host: bytes, text: str) -> os.stat_result | None:
 
 def _readlink(host: bytes) -> str:
     return _text(os.readlink(host))  # noqa: PTH115 - a Path cannot be bytes
+
+
+def _kind(item: os.DirEntry[str]) -> Kind | None:
+    if item.is_symlink():
+        return Kind.SYMLINK
+    if item.is_dir(follow_symlinks=False):
+        return Kind.DIRECTORY
+    return Kind.FILE if item.is_file(follow_symlinks=False) else None
 
 
 def _name(listed: str) -> str:

@@ -161,25 +161,33 @@ def _manifest_document(store: Store, image: str) -> tuple[str, dict[str, Any]]:
         if not isinstance(document, dict):
             raise InputError("is no manifest", where=image)
         return "", document
-    name = ""
-    if image.startswith("sha256:"):
-        digest = image
-    else:
-        names = store.refs()
-        name = image if ":" in image.rpartition("/")[2] else f"{image}:latest"
-        if name not in names and path.suffix == ".json":
-            raise InputError("there is no such file", where=image)
-        if name not in names:
-            raise InputError(
-                f"there is no image {name}",
-                where=str(store.directory),
-                hint=f"it has {', '.join(sorted(names))}" if names else "build one first",
-            )
-        digest = names[name].digest
+    digest = digest_of(store, image)
     found = store.manifest(digest)
     if found is None:
         raise InputError(f"there is no manifest of {image}", where=str(store.directory))
-    return name, found
+    return "" if digest == image else _full_name(image), found
+
+
+def digest_of(store: Store, image: str) -> str:
+    """Return the digest of what ``store`` knows as ``image`` (repository, with a tag other than
+    ``latest``, or the digest itself); ``InputError`` where it knows none of that name."""
+    if image.startswith("sha256:"):
+        return image
+    names = store.refs()
+    name = _full_name(image)
+    if name not in names and Path(image).suffix == ".json":
+        raise InputError("there is no such file", where=image)
+    if name not in names:
+        raise InputError(
+            f"there is no image {name}",
+            where=str(store.directory),
+            hint=f"it has {', '.join(sorted(names))}" if names else "build one first",
+        )
+    return names[name].digest
+
+
+def _full_name(image: str) -> str:
+    return image if ":" in image.rpartition("/")[2] else f"{image}:latest"
 
 
 def image_configuration(config: ImageConfig, layers: list[Layer], epoch: int) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,9 @@ _IMAGE_ONLY = {
     "rootfs_init",
     "rootfs_labels",
     "rootfs_ports",
+    # What it has to show changes no byte of it.
+    "rootfs_smoke",
+    "rootfs_verify",
 }
 _SYSTEM_ONLY = {"rootfs_packages", "rootfs_roles"}
 
@@ -78,6 +81,10 @@ class Inputs:
                 "role": role_digest(self.root_role, self.searches, without=_is_description),
             },
         )
+
+    def tracer(self) -> str:
+        """Return the key of the image that traces others."""
+        return tracer_key(self.root_image(), self.collection, self.searches)
 
     def build_image(self) -> str:
         """Return the key of the stack's build image."""
@@ -277,6 +284,13 @@ class Inputs:
             # The key of the root image stands for its options.
             and not name.startswith("root_image_")
         }
+
+
+def tracer_key(root: str, collection: Path, searches: Iterable[tuple[Path, str]]) -> str:
+    """Return the key of the image that traces others; ``root`` is the root image's, ``collection``
+    where our own roles are."""
+    role = role_digest(collection / "roles" / "tracer", searches, without=_is_description)
+    return stage_key("tracer", {"root": root, "role": role})
 
 
 def _that_decides(name: str, value: Any) -> Any:  # noqa: ANN401 - of an option of any kind

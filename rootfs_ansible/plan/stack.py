@@ -46,6 +46,7 @@ class Stack:
     environment: dict[str, str]
     places: tuple[str, ...]
     inventory_only: tuple[str, ...]
+    smoke: dict[str, dict[str, Any]]
 
     def has(self, entry_point: str) -> bool:
         """Say whether the role has an (optional) entry point."""
@@ -177,6 +178,7 @@ def _parse(path: Path, role: str) -> Stack:
         environment={name: str(value) for name, value in data.get("environment", {}).items()},
         places=tuple(data.get("places", [])),
         inventory_only=tuple(data.get("inventory_only", [])),
+        smoke=data.get("smoke", {}),
     )
     problems = [
         *_unknown_options(found, directory),

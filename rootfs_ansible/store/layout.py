@@ -39,6 +39,12 @@ _MOST_VALUES = 12 << 20
 """Bytes of a fragment.json: 500,000 entries with their edges."""
 
 
+def default_directory() -> Path:
+    """Return where the store is if nobody says otherwise (``rootfs_store``)."""
+    cache = os.environ.get("XDG_CACHE_HOME")
+    return (Path(cache) if cache else Path.home() / ".cache") / "rootfs-ansible" / "store"
+
+
 @dataclass(frozen=True, slots=True)
 class Descriptor:
     """What the index says of an image: its manifest's ``digest`` and ``size`` (bytes)."""
@@ -398,7 +404,7 @@ def read_fragment(exported: Path) -> Fragment:
     """
     path = exported / "fragment.json"
     try:
-        with _opened(path) as file:
+        with opened(path) as file:
             content = file.read(_FRAGMENT_LIMIT + 1)
         if len(content) > _FRAGMENT_LIMIT:
             raise UntrustedError(f"is larger than {_FRAGMENT_LIMIT} bytes", where=str(path))
@@ -451,7 +457,7 @@ def _checked(
     size = 0
     path = exported / f"{layer.name}.tar"
     try:
-        source = _opened(path)
+        source = opened(path)
     except OSError as error:
         yield f"{path.name} cannot be read: {error.strerror}"
         return
@@ -477,7 +483,8 @@ def _checked(
         yield f"{path.name}: its digest or size is not the one of the fragment"
 
 
-def _opened(path: Path) -> BinaryIO:
+def opened(path: Path) -> BinaryIO:
+    """Open a plain file that an export consists of, unbuffered; ``OSError`` for anything else."""
     # Neither a link to somewhere else nor a FIFO that never ends may stand in for the file.
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     file = os.fdopen(os.open(path, flags), "rb", buffering=0)

@@ -83,3 +83,27 @@ def test_a_dry_run_prints_what_would_be_done(
     with pytest.raises(SystemExit) as refused:
         cli.main(["build", ".", "--check", "--json"])
     assert refused.value.code == 2
+
+
+@pytest.mark.parametrize(("proved", "status"), [(True, 0), (False, 1)])
+def test_a_verification_ends_as_its_proof_says(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    proved: bool,
+    status: int,
+) -> None:
+    proof = {"localhost": playbook.Result({"proved": proved}, "smoke passed")}
+    monkeypatch.setattr(playbook, "run", lambda *_, **__: proof)
+    assert cli.main(["verify", "shop"]) == status
+    assert capsys.readouterr().out == "smoke passed\n"
+
+
+def test_a_verification_that_cannot_be_made_is_neither(
+    play: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    play.write_text(HEAD + FAILED)
+    monkeypatch.setattr(playbook, "VERIFY", str(play))
+    assert cli.main(["verify", "shop"]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "the image cannot be verified" in said.err

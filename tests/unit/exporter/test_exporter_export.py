@@ -96,6 +96,7 @@ def test_the_archive_alone_exports(root: Path, tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "one/out").iterdir()) == [
         "app.tar",
         "fragment.json",
+        "paths.json",
     ]
 
 

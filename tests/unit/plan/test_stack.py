@@ -9,7 +9,9 @@ import pytest
 from rootfs_ansible.errors import InputError
 from rootfs_ansible.plan.stack import Stack, detect, find
 
-KEYS = "companions, environment, ignore, inventory_only, marks, name, outputs, places and prune"
+KEYS = (
+    "companions, environment, ignore, inventory_only, marks, name, outputs, places, prune and smoke"
+)
 
 
 def role(roles: Path, name: str, text: str) -> Path:

@@ -90,6 +90,18 @@ def test_our_own_are_as_the_schema_says(path: Path) -> None:
         ),
         ("name: zig\nignore:\n", "2: ignore: expected a list of strings, got nothing"),
         (
+            "name: zig\nsmoke: {service: {htp: {}}}\n",
+            "2: smoke.service.htp: there is no such key; did you mean http?",
+        ),
+        (
+            "name: zig\nsmoke: {service: {http: {path: up}}}\n",
+            "2: smoke.service.http.path: expected a path, got 'up'",
+        ),
+        (
+            "name: zig\nsmoke: {service: {http: {}, tcp: {}}}\n",
+            "2: smoke.service.http: does not go with tcp",
+        ),
+        (
             "name: zig\nenvironment:\n  DEBUG: true\n",
             "3: environment.DEBUG: expected a string without templates, in quotes where YAML would"
             " take it for something else, got true",
