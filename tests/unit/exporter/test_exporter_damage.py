@@ -233,9 +233,12 @@ def test_any_configuration_of_directories_is_read(data: st.DataObject) -> None:
 
 # --- trees of libraries, for which the real loader has the same answer ---
 
+# Two differences are known, and kept out. A machine's cache has the default directories, too: of
+# two that have a file of one name, the one that says so of itself comes first. An image has no
+# such cache, so here is but one of them. And a link in circles ends the real search for its name.
 NAMES = ["liba.so.1", "libb.so.1", "libc1.so.1", "d.so", "liba.so"]
 PLACES = [
-    "/opt/a", "/opt/b", "/app", "/app/lib", LIB, "/usr/lib", "/opt/lib/x86_64-linux-gnu",
+    "/opt/a", "/opt/b", "/app", "/app/lib", LIB, "/opt/lib/x86_64-linux-gnu",
     "/opt/a/glibc-hwcaps/x86-64-v2", f"{LIB}/glibc-hwcaps/x86-64-v3", "/opt/x86_64",
 ]  # fmt: skip
 PATHS = st.lists(
@@ -312,7 +315,6 @@ def test_the_real_loader_has_the_same_answer(
         for place, name, target in links:
             path = root / place.lstrip("/") / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            # In circles it would end the real search, and is passed over by ours.
             is_circle = target == name or path.with_name(target).is_symlink()
             if not os.path.lexists(path) and not is_circle:
                 path.symlink_to(target)
