@@ -180,7 +180,7 @@ class _Closing:
         and need not wait in a queue to find out."""
         if not self._follows or claim.made or claim.status.kind is Kind.DIRECTORY:
             return False
-        if claim.status.kind is Kind.SYMLINK:
+        if claim.status.kind is Kind.SYMLINK or path == PRELOAD:
             return True
         # Where foreign binaries are omitted, every file was looked at already.
         if claim.output.foreign is Foreign.KEEP:

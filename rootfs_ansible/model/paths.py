@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from rootfs_ansible.errors import InputError
@@ -91,10 +93,8 @@ class Paths(Mapping[str, Known]):
         numbers = {"": 0}
         directories: dict[str, list[list[Any]]] = {}
         for path in sorted(self._known):
-            known = self._known[path]
-            above, _, name = path.rpartition("/")
-            number = numbers.setdefault(known.package, len(numbers))
-            item = [name, _LETTERS[known.kind], number, *([known.link] if known.link else [])]
+            above = path.rpartition("/")[0]
+            item = _item(path, self._known[path], numbers)
             directories.setdefault(above or "/", []).append(item)
         return {"version": VERSION, "packages": list(numbers), "directories": directories}
 
@@ -108,6 +108,26 @@ class Paths(Mapping[str, Known]):
             return Paths(dict(_read(data)))
         except (AttributeError, LookupError, TypeError, ValueError) as error:
             raise InputError(f"is no index of paths: {error}") from error
+
+
+def index_text(index: Iterable[tuple[str, Known]]) -> Iterator[str]:
+    """Yield the JSON of an index piece by piece, so that it is never there as a whole; the paths of
+    a directory come together."""
+    encode = json.JSONEncoder(separators=(",", ":")).encode
+    numbers = {"": 0}
+    yield f'{{"version":{VERSION},"directories":{{'
+    separator = ""
+    for above, run in groupby(index, key=lambda item: item[0].rpartition("/")[0]):
+        items = [_item(path, known, numbers) for path, known in run]
+        yield f"{separator}{encode(above or '/')}:{encode(items)}"
+        separator = ","
+    yield f'}},"packages":{encode(list(numbers))}}}'
+
+
+def _item(path: str, known: Known, numbers: dict[str, int]) -> list[Any]:
+    number = numbers.setdefault(known.package, len(numbers))
+    link = [known.link] if known.link else []
+    return [path.rpartition("/")[2], _LETTERS[known.kind], number, *link]
 
 
 def _read(data: Any) -> Iterable[tuple[str, Known]]:  # noqa: ANN401 - of anybody

@@ -51,6 +51,7 @@ def test_an_image_is_asked_what_its_stack_says_of_its_kind_or_what_the_app_says(
 ) -> None:
     build = with_smoke(make_build(tmp_path, **options))
     image = build.pack(harvested(build, build.plan()), {})
+    build.deliver(image, build.plan())
     found, asked = asked_of(build.store, "shop")
     assert (found, asked.smoke) == (image, expected)
     assert asked_of(build.store, image.digest)[1] == asked
@@ -62,11 +63,11 @@ def test_what_a_container_had_is_kept_with_its_harvest(tmp_path: Path) -> None:
     plan = harvested(build, build.plan())
     paths = Paths({"/app": Known(Kind.DIRECTORY)})
     directory = tmp_path / "compile-shop"
-    write_index(paths, directory)
+    write_index(paths.items(), directory)
     compiled = build.harvest(plan.stage("compile").key)
     assert compiled is not None
     build.keep(plan, "compile", compiled.fragment, directory, {})
-    build.pack(plan, {})
+    build.deliver(build.pack(plan, {}), plan)
     ((container, digest),) = asked_of(build.store, "shop")[1].indexes
     assert (container, dict(load_index(build.store, digest))) == (BUILD, dict(paths))
 
@@ -122,7 +123,9 @@ def _raise_details(build: Build) -> None:
 
 def test_an_image_of_before_says_what_to_do(tmp_path: Path) -> None:
     build = make_build(tmp_path)
-    image = build.pack(harvested(build, build.plan()), {})
+    plan = build.plan()
+    image = build.pack(harvested(build, plan), {})
+    build.deliver(image, plan)
     (tmp_path / "store" / "records" / f"verify-{image.digest[7:]}.json").unlink()
     with pytest.raises(StoreError, match="not all of image shop is there"):
         asked_of(build.store, "shop")

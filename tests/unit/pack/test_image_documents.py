@@ -101,7 +101,9 @@ def packed(
     store.admit(fragment, exported.directory, EPOCH)
     config = ImageConfig(command=("/app/server",))
     linked = link([fragment], LAYERS)
-    return store, pack(store, linked, config, name, EPOCH, named=NAMED, made=made)
+    image = pack(store, linked, config, name, EPOCH, named=NAMED, made=made)
+    store.put_ref(name, store.descriptor(image.digest))
+    return store, image
 
 
 @pytest.fixture
