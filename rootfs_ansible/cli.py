@@ -85,7 +85,12 @@ def _reproduce(options: argparse.Namespace) -> int:
         again = _built(
             options,
             "again",
-            {"rootfs_store": empty, "rootfs_load": False, "rootfs_format": []},
+            {
+                "rootfs_store": empty,
+                "rootfs_load": False,
+                "rootfs_format": [],
+                "rootfs_verify": False,
+            },
         )
     found = difference(first, again)
     print(found.to_text() if found else "the same, bit for bit")
