@@ -28,7 +28,7 @@ test: lint
 	@rm -rf .cache/molecule
 	@eval "$$($(ENGINE) env)" && \
 		MOLECULE_EPHEMERAL_DIRECTORY="$(CURDIR)/.cache/molecule" \
-		tools/together pytest "molecule test --all"
+		tools/together "pytest --numprocesses=2 --dist=loadfile" "molecule test --all"
 
 lint: .venv/ready-test
 	ruff check
