@@ -88,6 +88,9 @@ def check_fragment(fragment: Fragment) -> Iterator[str]:
             for rule, text in zip((_PACKAGE, _VERSION, _ARCHITECTURE), named, strict=True)
         ):
             yield f"the package {' '.join(named)[:200]!a} has no usable name and version"
+    for package in fragment.packages:
+        if package.source and not _PACKAGE.fullmatch(package.source):
+            yield f"the source {package.source[:200]!a} of a package has no usable name"
 
 
 def check_layer(

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from rootfs_ansible.errors import UntrustedError
-from rootfs_ansible.model.manifest import EdgeKind, Entry, Fragment, Kind, Layer, Need
+from rootfs_ansible.model.manifest import EdgeKind, Entry, Fragment, Kind, Layer, Need, Package
 from rootfs_ansible.model.path import ImagePath
 from rootfs_ansible.store import Store, read_fragment
 
@@ -168,6 +168,12 @@ def test_a_need_is_a_package_and_nothing_that_apt_takes_for_an_option(
     need = Need(ImagePath("/x"), name, version, "amd64", "/app/main.js", EdgeKind.ELF)
     lie = replace(exported, fragment=replace(exported.fragment, needs=(need,)))
     assert "has no usable name and version" in refused(store, lie)
+
+
+def test_the_source_of_a_package_is_a_name_too(store: Store, exported: Export) -> None:
+    package = Package("libc6", "2.41", "amd64", "glibc\udcff", "app")
+    lie = replace(exported, fragment=replace(exported.fragment, packages=(package,)))
+    assert "the source 'glibc\\udcff' of a package has no usable name" in refused(store, lie)
 
 
 @pytest.mark.parametrize("name", ["../runtime", "", "a/b", ".hidden", "x" * 65, "Runtime"])
