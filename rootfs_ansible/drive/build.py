@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -59,7 +59,7 @@ COMPILING = ("build_image", "toolchain", "compile")
 
 INIT = "/usr/bin/tini"
 
-_CREDENTIALS = re.compile(r"//[^/@\s]+@")
+_CREDENTIALS = re.compile(r"//[^/\s]+@")
 """What a URL says before its host."""
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -455,6 +455,8 @@ class Build:
     def _provenance(self, plan: Plan, project: Mapping[str, Any]) -> Provenance:
         """Return what the image is made from; nothing of it says where on this host it is."""
         inputs, searches = self.inputs, self.inputs.searches
+        # What the image calls by the same name is in every image.
+        places = {str(self.directory), plan.context} - {str(inputs.options["rootfs_prefix"])}
         return Provenance(
             plan.key,
             {
@@ -462,7 +464,7 @@ class Build:
                 "place": self._below(plan.context),
                 "roles": [role.name for role in plan.roles.applied],
                 "toolchain": str(project.get("toolchain") or ""),
-                "options": _impersonal(inputs.parameters(), (str(self.directory), plan.context)),
+                "options": _impersonal(inputs.parameters(), places),
             },
             {
                 **inputs.digests(str(project.get("toolchain") or "")),
@@ -732,7 +734,7 @@ class Build:
         return context if self.directory.is_relative_to(context) else self.directory
 
 
-def _impersonal(value: Any, places: Sequence[str]) -> Any:  # noqa: ANN401 - of an option of any kind
+def _impersonal(value: Any, places: Collection[str]) -> Any:  # noqa: ANN401 - of an option of any kind
     """Return a value as JSON has it, without ``places`` of the host and without credentials."""
     if isinstance(value, Mapping):
         return {str(name): _impersonal(item, places) for name, item in value.items()}
@@ -742,7 +744,7 @@ def _impersonal(value: Any, places: Sequence[str]) -> Any:  # noqa: ANN401 - of 
         return value
     text = _CREDENTIALS.sub("//", str(value))
     for place in sorted(places, key=len, reverse=True):
-        text = text.replace(place, ".")
+        text = re.sub(rf"(?<![\w.-]){re.escape(place)}(?![\w.-])", ".", text)
     return text
 
 

@@ -31,7 +31,7 @@ _NOT_IN_A_KEY = {
     "rootfs_policy_allow",
 }
 _NAMES_ONLY = {"rootfs_secrets"}
-_PRIVATE = {"rootfs_build_env"}
+_PRIVATE = {"rootfs_build_env", "rootfs_smoke"}
 """Options whose values are no one's business: the key of the compile stands for them."""
 _PARTS = "rootfs_parts"
 _IMAGE_ONLY = {
@@ -199,7 +199,7 @@ class Inputs:
     def parameters(self) -> dict[str, Any]:
         """Return the options that decide the image, as whoever gets it may read them.
 
-        What a build was given in its environment is only named: a token may be among it.
+        What a build or a smoke run was given is only named: a token may be among it.
         """
         options = {**self._hashed(), **self._root_options()}
         for name in _PRIVATE.intersection(options):

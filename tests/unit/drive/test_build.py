@@ -336,7 +336,12 @@ def test_an_image_says_what_it_was_made_from_and_nothing_of_this_host(tmp_path: 
     build = make_build(
         tmp_path,
         rootfs_build_env={"TOKEN": "hunter2", "CI": "1"},
-        rootfs_env={"PLACE": f"{tmp_path}/shop/data", "FROM": "https://me:hunter2@host/x"},
+        rootfs_env={
+            "PLACE": f"{tmp_path}/shop/data",
+            "FROM": "https://me:hunter2@host/x",
+            "ALSO": "https://me:1@hunter2@host/x",
+        },
+        rootfs_smoke={"env": {"PASSWORD": "hunter2"}, "runs": 1},
         stack_zig_count=3,
     )
     (build.directory / "zig.lock").write_text("pinned")
@@ -351,7 +356,12 @@ def test_an_image_says_what_it_was_made_from_and_nothing_of_this_host(tmp_path: 
     definition = statement["predicate"]["buildDefinition"]
     parameters = definition["externalParameters"]
     assert parameters["options"]["rootfs_build_env"] == ["CI", "TOKEN"]
-    assert parameters["options"]["rootfs_env"] == {"PLACE": "./data", "FROM": "https://host/x"}
+    assert parameters["options"]["rootfs_env"] == {
+        "PLACE": "./data",
+        "FROM": "https://host/x",
+        "ALSO": "https://host/x",
+    }
+    assert parameters["options"]["rootfs_smoke"] == ["env", "runs"]
     assert parameters["options"]["stack_zig_count"] == 3
     assert (parameters["stack"], parameters["place"]) == ("zig", ".")
     inputs = {item["name"]: item["digest"] for item in definition["resolvedDependencies"]}
@@ -363,6 +373,20 @@ def test_an_image_says_what_it_was_made_from_and_nothing_of_this_host(tmp_path: 
         "toolchain image",
     }  # fmt: skip
     assert not [word for word in ("hunter2", str(tmp_path)) if word in text]
+
+
+def test_a_place_of_the_image_is_said_as_it_is_wherever_the_app_lies(tmp_path: Path) -> None:
+    def options(**said: object) -> dict[str, object]:
+        build = make_build(tmp_path, **said)
+        image = build.pack(harvested(build, build.plan()), {})
+        statement = json.loads(provenance_of(build.store, image.digest))
+        definition = statement["predicate"]["buildDefinition"]
+        return dict(definition["externalParameters"]["options"])
+
+    beside = {"BESIDE": f"{tmp_path}/shopping", "UNDER": f"/data{tmp_path}/shop"}
+    assert options(rootfs_env=beside)["rootfs_env"] == beside
+    same = f"{tmp_path}/shop"
+    assert options(rootfs_prefix=same)["rootfs_prefix"] == same
 
 
 def test_what_a_compile_says_of_components_is_checked_before_it_is_kept(tmp_path: Path) -> None:
