@@ -14,7 +14,9 @@ SYSTEM = "os"
 """The type of the component that is the distribution itself; every other is a package URL's."""
 
 _TYPE = re.compile(r"[a-z][a-z0-9.-]{0,31}")
-_INTEGRITY = re.compile(r"(?:sha256|sha384|sha512)-[A-Za-z0-9+/]{16,88}={0,2}")
+_INTEGRITY = re.compile(
+    r"(?:sha256-[A-Za-z0-9+/]{43}=|sha384-[A-Za-z0-9+/]{64}|sha512-[A-Za-z0-9+/]{86}==)"
+)
 _LIMITS = {"name": 214, "version": 256, "licence": 1024}
 """Characters; npm's own limit of a name is the longest that is known."""
 
@@ -45,6 +47,9 @@ class Component:
             text = getattr(self, field)
             if len(text) > limit or not text.isprintable() or (field != "licence" and not text):
                 raise InputError(f"not the {field} of a component: {text[:40]!r}")
+        # Parts of a package URL: its namespace and its name are none of these.
+        if not {"", ".", ".."}.isdisjoint(self.name.split("/")):
+            raise InputError(f"not the name of a component: {self.name[:40]!r}")
         if self.integrity and not _INTEGRITY.fullmatch(self.integrity):
             raise InputError(f"not a digest of a component: {self.integrity[:40]!r}")
         if not self.paths:

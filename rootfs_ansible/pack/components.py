@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import email.parser
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -19,6 +19,7 @@ from rootfs_ansible.model.manifest import Entry, Fragment, Kind
 from rootfs_ansible.model.path import ImagePath
 from rootfs_ansible.pack.licences import expression, joined, of_copyright
 from rootfs_ansible.pack.link import resolved
+from rootfs_ansible.pack.sbom import component_url
 from rootfs_ansible.store.layout import Store
 
 RULES = Path(__file__).with_name("components.json")
@@ -126,11 +127,13 @@ class _Rule:
         except (ValueError, RecursionError):
             return None
         licence = next(filter(None, (_licence(data.get(key)) for key in self.licence)), "")
-        with suppress(InputError):
-            return Component(
-                self.type, _plain(data.get(self.name)), _plain(data.get(self.version)), (path,),
-                licence=licence,
-            )  # fmt: skip
+        # What says too much of its licence is there all the same.
+        for told in (licence, ""):
+            with suppress(InputError):
+                return Component(
+                    self.type, _plain(data.get(self.name)), _plain(data.get(self.version)), (path,),
+                    licence=told,
+                )  # fmt: skip
         return None
 
 
@@ -215,7 +218,7 @@ def _merged(
     found: Iterable[Component], entries: Mapping[ImagePath, Entry]
 ) -> tuple[Component, ...]:
     """Return each component once, with all its paths, in the layer of the first of them."""
-    same: dict[tuple[str, str, str], list[Component]] = {}
+    same: dict[str, list[Component]] = {}
     for component in found:
         same.setdefault(_same(component), []).append(component)
     merged = []
@@ -233,19 +236,18 @@ def _merged(
     return tuple(sorted(merged))
 
 
-def _same(component: Component) -> tuple[str, str, str]:
-    return component.type, component.name, component.version
+def _same(component: Component) -> str:
+    # The names of one distribution of Python are many, and its URL is one.
+    return component_url(component)
 
 
 def _licence(value: object) -> str:
     """Return the licence that a value of any age of package.json says, or a header."""
     if isinstance(value, str):
         return expression(value)
-    if isinstance(value, dict):
-        return _licence(value.get("type"))
-    if isinstance(value, Sequence):
-        return joined(map(_licence, value), "OR")
-    return ""
+    several = value if isinstance(value, list) else [value]
+    said = (item.get("type") if isinstance(item, dict) else item for item in several)
+    return joined((expression(item) for item in said if isinstance(item, str)), "OR")
 
 
 def _plain(value: object) -> str:

@@ -10,6 +10,9 @@ from packaging.licenses import InvalidLicenseExpression, canonicalize_license_ex
 _LONGEST = 100
 """Characters; what is longer is the text of a licence, or its story, and no name."""
 
+_NO_NAMES = ("UNKNOWN", "NOASSERTION")
+"""What setuptools and SPDX write where nobody says one."""
+
 _MACHINE_READABLE = re.compile(
     r"\AFormat(?:-Specification)?:\s*\S*(?:copyright-format|dep5)", re.IGNORECASE
 )
@@ -36,7 +39,7 @@ def expression(text: str) -> str:
     where ``text`` is no name either.
     """
     plain = " ".join(text.split())
-    if not plain or len(text) > _LONGEST:
+    if not plain or plain in _NO_NAMES or len(text) > _LONGEST:
         return ""
     try:
         return str(canonicalize_license_expression(plain))
@@ -48,7 +51,11 @@ def expression(text: str) -> str:
 def joined(expressions: Iterable[str], word: str) -> str:
     """Return what all of ``expressions`` say, joined by ``AND`` or ``OR``."""
     other = " AND " if word == "OR" else " OR "
-    parts = ([item] if other in item else item.split(f" {word} ") for item in expressions if item)
+    parts = (
+        [item] if other in item or "(" in item else item.split(f" {word} ")
+        for item in expressions
+        if item
+    )
     found = sorted({part for some in parts for part in some})
     if len(found) == 1:
         return found[0]

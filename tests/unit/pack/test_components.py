@@ -12,6 +12,7 @@ from exports import export
 from rootfs_ansible.errors import InputError, StoreError
 from rootfs_ansible.model.component import Component
 from rootfs_ansible.model.manifest import Fragment, Package
+from rootfs_ansible.model.path import ImagePath
 from rootfs_ansible.pack.components import said, with_components
 from rootfs_ansible.pack.link import link
 from rootfs_ansible.store import Store
@@ -130,6 +131,37 @@ def test_the_licences_of_packages_are_those_of_their_copyright_files(
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    "licence",
+    [
+        b"[" * 400 + b"]" * 400,
+        json.dumps([f"LicenseRef-{'x' * 80}-{number}" for number in range(20)]).encode(),
+    ],
+)
+def test_a_licence_that_is_none_hides_no_component(tmp_path: Path, licence: bytes) -> None:
+    content = b'{"name": "odd", "version": "1.0.0", "license": ' + licence + b"}"
+    exported = export(
+        tmp_path / "exported",
+        "app /app dir 0755",
+        contents={"app /app/package.json": (0o644, content)},
+    )
+    store = Store(tmp_path / "store")
+    store.admit(exported.fragment, exported.directory, exported.epoch)
+    manifest = with_components(store, link([exported.fragment], LAYERS), ())
+    assert found(manifest) == {"npm odd 1.0.0": "app"}
+
+
+def test_names_that_mean_the_same_are_one_component(store: Store, linked: Fragment) -> None:
+    digest = f"sha256-{'A' * 43}="
+    named = Component(
+        "pypi", "SIX", "1.17.0", (ImagePath("/app/six-1.17.0.dist-info"),), integrity=digest
+    )
+    manifest = with_components(store, linked, [named])
+    assert [(item.name, item.integrity) for item in manifest.components if item.type == "pypi"] == [
+        ("Six", digest)
+    ]
+
+
 def test_what_no_file_tells_a_stack_says(store: Store, linked: Fragment) -> None:
     facts = {
         "components": [
@@ -174,9 +206,13 @@ def test_a_file_that_says_what_it_is_is_believed_over_a_stack(
         ({"type": "os"}, "the stack names a as a component of type os"),
         ({"type": "pkg:npm"}, "not the type of a component: 'pkg:npm'"),
         ({"name": ""}, "not the name of a component: ''"),
+        ({"name": "@team/"}, "not the name of a component: '@team/'"),
+        ({"name": "a/../b"}, "not the name of a component: 'a/../b'"),
         ({"name": "a\nb"}, r"not the name of a component: 'a\nb'"),
         ({"version": "1" * 300}, "not the version of a component"),
         ({"integrity": "md5-x"}, "not a digest of a component: 'md5-x'"),
+        ({"integrity": f"sha512-{'A' * 17}"}, "not a digest of a component: 'sha512-"),
+        ({"integrity": f"sha512-{'A' * 43}="}, "not a digest of a component: 'sha512-"),
         ({"paths": []}, "the component a has no path"),
         ({"paths": ["relative"]}, "not an absolute path"),
         ({"version": None}, "components[0].version: expected str, got nothing"),

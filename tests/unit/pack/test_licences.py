@@ -21,6 +21,7 @@ FORMAT = "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/
         ("LicenseRef-own/words", "LicenseRef-own-words"),
         ("", ""),
         ("…", ""),
+        ("UNKNOWN", ""),
         ("Permission is hereby granted, free of charge, " * 3, ""),
     ],
 )
@@ -32,6 +33,7 @@ def test_brackets_are_where_they_are_needed() -> None:
     assert joined(["MIT", "A OR B", "MIT", ""], "AND") == "(A OR B) AND MIT"
     assert joined(["MIT AND ISC", "ISC"], "AND") == "ISC AND MIT"
     assert joined(["MIT AND ISC", "ISC"], "OR") == "ISC OR (MIT AND ISC)"
+    assert joined(["(MIT OR ISC)", "(MIT OR Zlib)"], "OR") == "(MIT OR ISC) OR (MIT OR Zlib)"
 
 
 @pytest.mark.parametrize(
