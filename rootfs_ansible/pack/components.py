@@ -143,7 +143,9 @@ def _json(content: bytes) -> Mapping[str, Any]:
 
 
 def _headers(content: bytes) -> Mapping[str, Any]:
-    return dict(email.parser.Parser().parsestr(_text(content), headersonly=True))
+    # A message looks through all its headers for each; of several the first counts there, too.
+    items = email.parser.Parser().parsestr(_text(content), headersonly=True).items()
+    return dict(reversed(items))
 
 
 _FORMATS = {"json": _json, "headers": _headers}

@@ -84,7 +84,9 @@ def _of_debian(text: str) -> str:
     There ``and`` binds closer than ``or``, and a comma before either looser than both; where one
     has commas or brackets of its own, all that it names is joined by what it is joined by.
     """
-    words = [word for word in _WORDS.split(text) if word and word.strip()]
+    # Without long runs of spaces, in which the expression would begin anew at each.
+    plain = " ".join(text.split())
+    words = [word for word in _WORDS.split(plain) if word and word.strip()]
     names = [word for word in words if word.lower() not in ("and", "or", "(", ")")]
     operators = {word.upper() for word in words if word.lower() in ("and", "or")}
     known = [_short_name(name.strip()) for name in names]

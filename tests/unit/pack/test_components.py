@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -43,15 +44,17 @@ dependencies /app/node_modules/two/node_modules/one/package.json = {one}
 dependencies /app/old.egg-info                        file 0644 no headers
 """.format(one="/app/node_modules/@team/one/package.json")
 OS_RELEASE = b'# what it is\nID=debian\nVERSION_ID="13"\nNAME="Debian GNU/Linux"\n'
-COPYRIGHT = b"""\
-Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
-
+FORMAT = "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\n\n"
+COPYRIGHT = (
+    FORMAT.encode()
+    + b"""\
 Files: *
 License: LGPL-2.1+
 
 License: LGPL-2.1+
  On Debian systems, see /usr/share/common-licenses/LGPL-2.1.
 """
+)
 METADATA = b"Metadata-Version: 2.1\nName: Six\nVersion: 1.17.0\nLicense: MIT\n\nVersion: none\n"
 
 
@@ -149,6 +152,31 @@ def test_a_licence_that_is_none_hides_no_component(tmp_path: Path, licence: byte
     store.admit(exported.fragment, exported.directory, exported.epoch)
     manifest = with_components(store, link([exported.fragment], LAYERS), ())
     assert found(manifest) == {"npm odd 1.0.0": "app"}
+
+
+def test_no_description_takes_long(tmp_path: Path) -> None:
+    headers = "".join(f"X-{number}: x\n" for number in range(20_000))
+    copyright_file = f"{FORMAT}Files: *\nLicense: A{' ' * 20_000}B\n"
+    exported = export(
+        tmp_path / "exported",
+        "\n".join(
+            f"app {path} dir 0755"
+            for path in ("/app", "/usr", "/usr/share", "/usr/share/doc", "/usr/share/doc/a")
+        ),
+        packages=[Package("a", "1", "amd64", "a", "app")],
+        contents={
+            "app /app/a.egg-info": (0o644, f"Name: a\nVersion: 1\n{headers}".encode()),
+            "app /usr/share/doc/a/copyright": (0o644, copyright_file.encode()),
+        },
+    )
+    store = Store(tmp_path / "store")
+    store.admit(exported.fragment, exported.directory, exported.epoch)
+    linked = link([exported.fragment], LAYERS)
+    began = time.process_time()
+    manifest = with_components(store, linked, ())
+    assert time.process_time() - began < 3
+    assert found(manifest) == {"pypi a 1": "app"}
+    assert [package.licence for package in manifest.packages] == ["LicenseRef-A-B"]
 
 
 def test_names_that_mean_the_same_are_one_component(store: Store, linked: Fragment) -> None:
