@@ -150,7 +150,6 @@ def secrets(
             for entry in manifest.entries
             if entry.layer == layer.name
             and entry.kind is Kind.FILE
-            and entry.hardlink is None
             and (own or not entry.package)
             and not _PUBLISHED.fullmatch(entry.path.text)
         ]
@@ -171,6 +170,13 @@ def secrets(
 def _held(path: Path, files: Mapping[str, Entry], search: Search) -> Iterator[tuple[Entry, str]]:
     """Yield those of ``files`` that hold a secret, in the tar of their layer."""
     judged = {name: by for name in files if (by := _judges(name))}
+    files = dict(files)
+    for name, entry in list(files.items()):
+        # The bytes are where the first name is; what the others are called counts all the same.
+        if entry.hardlink is not None:
+            files.setdefault(entry.hardlink.text, entry)
+            if name in judged:
+                judged.setdefault(entry.hardlink.text, judged[name])
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         # A layer as a whole is searched at the speed of memory; whose the hits are, only its
         # headers say, which are slow to read.

@@ -319,6 +319,20 @@ class TestSecrets:
         # What a role wrote in its place is the app's.
         assert len(found(tree.replace("system", "app"), owners=owners)) == 1
 
+    def test_a_secret_has_every_name_that_it_is_linked_by(self, found: Judge) -> None:
+        tree = """
+        app /app/.npmrc = /app/.a
+        app /app/node_modules/x/test/id_rsa file 0644 x
+        app /app/own/id_rsa = /app/node_modules/x/test/id_rsa
+        app /app/own/server = /app/node_modules/x/test/server
+        """
+        files = {"/app/.a": "//registry/:_authToken=abc", "/app/node_modules/x/test/server": KEY}
+        assert found(tree, files=files) == [
+            "secret /app/.a holds a token of a registry",
+            "secret /app/own/id_rsa is called id_rsa",
+            "secret /app/own/server holds a private key",
+        ]
+
     def test_a_layer_that_is_not_there_is_told(self, tmp_path: Path) -> None:
         exported = export(
             tmp_path / "export", "app /app/tls.pem file 0644 x\napp /id_rsa file 0644 x"
