@@ -9,6 +9,7 @@ import shlex
 import struct
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
 from pathlib import Path
 
 import yaml
@@ -259,9 +260,17 @@ def _refused(findings: Iterable[Finding]) -> dict[Rule, list[str]]:
 
 
 def _patterns(paths: Iterable[str]) -> list[str]:
-    """Return what allows ``paths``: each of them, or where these are many, where they all lie."""
+    """Return what allows ``paths``: each of them, or where these are many, where all of one
+    directory of the root lie; never the root itself, which would allow whatever comes."""
     found = sorted(paths)
-    return found if len(found) <= _SHOWN else [f"{os.path.commonpath(found).rstrip('/')}/**"]
+    if len(found) <= _SHOWN:
+        return found
+    patterns = []
+    for _, group in groupby(found, lambda path: path.split("/")[1]):
+        below = list(group)
+        top = os.path.commonpath(below)
+        patterns += [top] * (top in below) + [f"{top}/**"] * (below != [top])
+    return patterns
 
 
 def _scalar(text: str) -> str:

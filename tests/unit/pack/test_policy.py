@@ -487,6 +487,17 @@ or for one build: -e '{"rootfs_policy_allow": {"shell": ["/y", "/usr/bin/dash", 
         assert len(table(verdict.findings)) == 1000
         assert "{world_writable: [/app/data/**]}" in way_out(verdict.findings, Policy(), "x", "y")
 
+    def test_the_way_out_of_many_allows_them_and_not_all(
+        self, judged: Callable[..., Verdict]
+    ) -> None:
+        tree = "app /app/data dir 0777\napp /etc/x file 0666 x\n" + "\n".join(
+            f"app /app/data/{number:03} file 0666 x" for number in range(30)
+        )
+        text = way_out(judged(tree).findings, Policy(), "x", "y")
+        allow = {"world_writable": ["/app/data", "/app/data/**", "/etc/x"]}
+        assert json.dumps({"rootfs_policy_allow": allow}) in text
+        assert not judged(tree, allow=allow).findings
+
 
 class TestFile:
     def test_a_policy_is_read_from_a_file(self, tmp_path: Path) -> None:
