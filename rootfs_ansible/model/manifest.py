@@ -393,7 +393,10 @@ class Fragment:
         document = Document(data, "fragment")
         version = document.integer("version")
         if version != VERSION:
-            raise InputError(f"fragment: version {version} is not {VERSION}")
+            raise InputError(
+                f"fragment: version {version} is not {VERSION}",
+                hint="it was made by another version of rootfs-ansible: build the image again",
+            )
         return Fragment(
             layers=document.each("layers", Layer.from_json),
             entries=document.each("entries", Entry.from_json),
