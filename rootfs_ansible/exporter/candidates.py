@@ -7,6 +7,7 @@ import stat
 from collections.abc import Iterable, Iterator
 from itertools import chain
 
+from rootfs_ansible.errors import ClosureError
 from rootfs_ansible.exporter import strings
 from rootfs_ansible.exporter.closure import Closure
 from rootfs_ansible.exporter.dpkg import PackageDatabase
@@ -62,12 +63,19 @@ class _Candidates:
                 named = strings.names(stream)
             for name in sorted(named):
                 if name not in self._known:
-                    self._known[name] = self._lacking(name)
+                    self._known[name] = self._readable(name)
                 if (target := self._known[name]) is not None:
                     yield Candidate(binary.text, name, target[0].text, target[1])
 
     def _is_shipped(self, path: ImagePath) -> bool:
         return any(path in shipped for shipped in self._shipped)
+
+    def _readable(self, name: str) -> tuple[ImagePath, str] | None:
+        try:
+            return self._lacking(name)
+        except ClosureError:
+            # A text may name anything, also what is nobody's to read: as good as not there.
+            return None
 
     def _lacking(self, name: str) -> tuple[ImagePath, str] | None:
         """Return the path that ``name`` means and its package, where it should be told of."""
@@ -80,6 +88,8 @@ class _Candidates:
         return self._candidate(there[0]) if there else None
 
     def _candidate(self, path: ImagePath) -> tuple[ImagePath, str] | None:
+        if is_runtime_mount(path):
+            return None
         resolution = self._root.resolve(path)
         status = self._root.lstat(resolution.path) if resolution else None
         if resolution is None or status is None:
@@ -87,7 +97,7 @@ class _Candidates:
         real = resolution.path
         if self._is_shipped(real) and self._is_shipped(path):
             return None
-        if is_runtime_mount(path) or any(real.is_below(top) for top in _NEVER):
+        if any(real.is_below(top) for top in _NEVER):
             return None
         owner = self._packages.owner(real)
         if stat.S_ISDIR(status.st_mode):

@@ -86,10 +86,7 @@ class Root:
 
     def readlink(self, path: ImagePath) -> str:
         """Return the target text of the symlink ``path``."""
-        try:
-            return _readlink(self._existing(path))
-        except OSError as error:
-            raise _unreadable(path.text, error) from None
+        return _readlink(self._existing(path), path.text)
 
     def names(self, path: ImagePath) -> tuple[str, ...]:
         """Return the sorted names in the directory ``path``; a last symlink is not followed."""
@@ -280,7 +277,7 @@ class Root:
         if stat.S_ISLNK(status.st_mode):
             if depth == MOST_LINKS:
                 raise _LoopError
-            place = self._walk(parent, _readlink(host), depth + 1)
+            place = self._walk(parent, _readlink(host, text), depth + 1)
             if place is not None:
                 place = place._replace(links=(text, *place.links))
         elif stat.S_ISDIR(status.st_mode):
@@ -326,8 +323,11 @@ def _lstat(host: bytes, text: str) -> os.stat_result | None:
         raise _unreadable(text, error) from None
 
 
-def _readlink(host: bytes) -> str:
-    return _text(os.readlink(host))  # noqa: PTH115 - a Path cannot be bytes
+def _readlink(host: bytes, text: str) -> str:
+    try:
+        return _text(os.readlink(host))  # noqa: PTH115 - a Path cannot be bytes
+    except OSError as error:
+        raise _unreadable(text, error) from None
 
 
 def _kind(item: os.DirEntry[str]) -> Kind | None:

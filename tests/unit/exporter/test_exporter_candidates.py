@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
 from trees import LOADER, exported, library, package, plant
+
+from rootfs_ansible.errors import ClosureError
+from rootfs_ansible.exporter.candidates import candidates
+from rootfs_ansible.exporter.closure import Closure, Reached
+from rootfs_ansible.exporter.dpkg import PackageDatabase
+from rootfs_ansible.exporter.root import Root
+from rootfs_ansible.exporter.status import Status
+from rootfs_ansible.model.manifest import Kind
+from rootfs_ansible.model.path import ImagePath
+from rootfs_ansible.model.request import ExportRequest
 
 LIB = "/usr/lib/x86_64-linux-gnu"
 
@@ -99,6 +111,28 @@ def test_data_and_the_c_library_are_not_asked(root: Path) -> None:
     assert found(root, "/app", into=root.with_name("again")) == [
         "/app/static /etc/x.conf /etc/x.conf"
     ]
+
+
+def test_a_name_of_what_cannot_be_read_is_none(tmp_path: Path) -> None:
+    there = ImagePath(os.fspath(tmp_path / "a.so"))
+    made = Closure(binaries={there})
+    made.entries[there] = Reached(Status(Kind.FILE, 0o755, 0, 0, 1), "app")
+    tree = Root(Path("/"))
+    # The link to its program is there until the process is waited for, and leads nowhere.
+    with subprocess.Popen(["true"], stdout=subprocess.PIPE) as ended:
+        assert ended.stdout is not None
+        ended.stdout.read()
+        program = f"/proc/{ended.pid}/exe"
+        os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
+        (tmp_path / "link").symlink_to(program)
+        (tmp_path / "known").touch()
+        names = [os.fspath(tmp_path / name) for name in ("link", "known")]
+        naming(tmp_path, "/a.so", program, *names)
+        with pytest.raises(ClosureError, match="cannot be read"):
+            tree.resolve(ImagePath(program))
+        request = ExportRequest(layers=("app",), outputs=())
+        told = candidates(tree, PackageDatabase(tree), made, request)
+    assert [item.name for item in told] == [names[1]]
 
 
 def test_names_at_the_end_of_a_block_and_too_many_of_them(root: Path) -> None:
