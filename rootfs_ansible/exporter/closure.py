@@ -527,7 +527,8 @@ class _Closing:
             return
         for rule in self._companions.fired_by(path):
             self._touched.add(path)
-            self._fire(rule, path, by._replace(source=path.text, strict=False))
+            for trigger in self._companions.triggers(rule, path):
+                self._fire(rule, trigger, by._replace(source=trigger.text, strict=False))
 
     def _fire(self, rule: Companion, trigger: ImagePath, by: Requester) -> None:
         # What a rule finds in its trigger is another thing for each.

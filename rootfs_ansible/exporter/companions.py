@@ -49,6 +49,8 @@ class Companions:
         )
         # Of the rules that wait for several paths, which of their conditions are met.
         self._met: dict[str, set[str]] = {}
+        # And what fires them then: it may have come first.
+        self._waiting: dict[str, dict[ImagePath, None]] = {}
 
     def named(self, name: str) -> Companion | None:
         """Return the rule ``name``."""
@@ -64,6 +66,13 @@ class Companions:
             if not rule.also or self._are_met(rule, path):
                 yield rule
 
+    def triggers(self, rule: Companion, path: ImagePath) -> tuple[ImagePath, ...]:
+        """Return what ``rule`` fires for once ``path`` has fired it: ``path``, or where that is
+        only what had to be there also, what waited for it."""
+        if not rule.also or _is_when(rule, path):
+            return (path,)
+        return tuple(self._waiting[rule.name])
+
     def _concerned(self, path: ImagePath) -> Iterator[Companion]:
         name = path.name
         yield from self._literal.get(path.text, ())
@@ -76,6 +85,10 @@ class Companions:
     def _are_met(self, rule: Companion, path: ImagePath) -> bool:
         met = self._met.setdefault(rule.name, set())
         met.update(pattern for pattern in (*rule.when, *rule.also) if matches(pattern, path))
+        waiting = self._waiting.setdefault(rule.name, {})
+        # Only what names something is another reason each time.
+        if _is_when(rule, path) and (rule.names or not waiting):
+            waiting[path] = None
         return not met.isdisjoint(rule.when) and met.issuperset(rule.also)
 
 
@@ -92,16 +105,17 @@ def needed(root: Root, rule: Companion, trigger: ImagePath) -> tuple[str, ...]:
     """
     if not rule.names:
         return rule.needs
-    if not any(matches(pattern, trigger) for pattern in rule.when):
+    if not _is_when(rule, trigger):
         return ()
     lines = [line for line in _text(root, trigger).splitlines() if len(line) <= _LONGEST]
     found = [name for line in lines for name in re.findall(rule.names, line)]
-    return tuple(
+    needs = (
         need.replace("{}", name)
         for name in dict.fromkeys(found)
         for need in rule.needs
         if _is_usable(name)
     )
+    return tuple(need for need in needs if _is_path(need))
 
 
 def _text(root: Root, path: ImagePath) -> str:
@@ -116,6 +130,10 @@ def _text(root: Root, path: ImagePath) -> str:
 def _is_usable(name: str) -> bool:
     """Say whether ``name``, from a file of the tree, leads where the rule means it to."""
     return bool(name) and name.isprintable() and "*" not in name and ".." not in name.split("/")
+
+
+def _is_when(rule: Companion, path: ImagePath) -> bool:
+    return any(matches(pattern, path) for pattern in rule.when)
 
 
 def _is_path(pattern: str) -> bool:

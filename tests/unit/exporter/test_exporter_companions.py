@@ -111,6 +111,15 @@ def test_a_rule_waits_for_what_has_to_be_there_also() -> None:
     assert not [path for path in (paths[0], paths[4]) if rule in rules.fired_by(path)]
 
 
+def test_what_waited_brings_what_is_needed_not_what_it_waited_for(tmp_path: Path) -> None:
+    plant(tmp_path, "/app/plugin\n/data/x\n755 /usr/bin/tool\n755 /app/run #!/usr/bin/tool")
+    package(tmp_path, "tool", "/usr/bin/tool")
+    rule = Companion("data", "ours", ("/app/plugin",), ("/data",), also=("/usr/bin/tool",))
+    found = exported(tmp_path, "/app/run", "/app", build=True, companions=[rule])
+    assert found.needs == {"/usr/bin/tool": "tool 1.0-1 shebang"}
+    assert found.why("/data/x") == {"/app/plugin -companion-> data"}
+
+
 class TestNames:
     RULE = Companion(
         "drivers", "opened", ("/etc/drivers/*",), ("/lib/{}.so",), True, names=r"^open (.*)$"
@@ -144,6 +153,23 @@ class TestNames:
         plant(tmp_path, "/etc/drivers/directory/")
         found = exported(tmp_path, "/etc/drivers", companions=[self.RULE])
         assert list(found.paths) == ["/etc/drivers/a"]
+
+    def test_a_name_that_is_no_path_where_one_is_needed_leads_nowhere(self, tmp_path: Path) -> None:
+        plant(tmp_path, "/etc/drivers/a open x\\nopen /lib/y\n/lib/y\n/x")
+        found = exported(tmp_path, "/etc/drivers", companions=[replace(self.RULE, needs=("{}",))])
+        assert list(found.paths) == ["/etc/drivers/a", "/lib/y"]
+
+    def test_files_that_wait_for_another_are_read_when_it_comes(self, tmp_path: Path) -> None:
+        plant(
+            tmp_path, "/etc/drivers/a open one\n/etc/drivers/b open two\n/lib/one.so\n/lib/two.so"
+        )
+        plant(tmp_path, "755 /bin/run #!/bin/tool\n755 /bin/tool")
+        rule = replace(self.RULE, also=("/bin/tool",))
+        found = exported(tmp_path, "/etc/drivers", "/bin/run", companions=[rule])
+        assert found.why("/lib/one.so") == {"/etc/drivers/a -companion-> drivers"}
+        assert found.why("/lib/two.so") == {"/etc/drivers/b -companion-> drivers"}
+        without = exported(tmp_path, "/etc/drivers", companions=[rule])
+        assert list(without.paths) == ["/etc/drivers/a", "/etc/drivers/b"]
 
     def test_names_are_looked_for_in_files_of_some_lines(self, tmp_path: Path) -> None:
         plant(tmp_path, "/etc/drivers/a\n/lib/one.so\n/lib/two.so")
