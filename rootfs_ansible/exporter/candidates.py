@@ -97,7 +97,8 @@ class _Candidates:
         real = resolution.path
         if self._is_shipped(real) and self._is_shipped(path):
             return None
-        if any(real.is_below(top) for top in _NEVER):
+        # Where /etc/mtab leads has the number of this process in it.
+        if is_runtime_mount(real) or any(real.is_below(top) for top in _NEVER):
             return None
         owner = self._packages.owner(real)
         if stat.S_ISDIR(status.st_mode):

@@ -113,6 +113,12 @@ def test_data_and_the_c_library_are_not_asked(root: Path) -> None:
     ]
 
 
+def test_a_link_into_what_is_mounted_is_not_told(root: Path) -> None:
+    plant(root, "/proc/42/mounts x\n/proc/self -> 42\n/etc/mtab -> /proc/self/mounts")
+    naming(root, "/app/a.so", "/etc/mtab", "/etc/x.conf")
+    assert found(root, "/app") == ["/app/a.so /etc/x.conf /etc/x.conf"]
+
+
 def test_a_name_of_what_cannot_be_read_is_none(tmp_path: Path) -> None:
     there = ImagePath(os.fspath(tmp_path / "a.so"))
     made = Closure(binaries={there})
