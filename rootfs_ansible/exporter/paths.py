@@ -53,7 +53,10 @@ def path_index(root: Root, packages: PackageDatabase) -> Iterator[tuple[str, Kno
             path = ImagePath(text)
             shared = is_packages and kind is Kind.DIRECTORY and packages.is_shared(path)
             owner = packages.owner(path) if is_packages and not shared else None
-            link = root.readlink(path) if kind is Kind.SYMLINK else ""
+            try:
+                link = root.readlink(path) if kind is Kind.SYMLINK else ""
+            except ClosureError:
+                continue
             yield text, Known(kind, owner.name if owner else "", link)
             if kind is Kind.DIRECTORY:
                 # A package lists the directories that its files are in: in others there are none.

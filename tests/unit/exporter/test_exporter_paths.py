@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from rootfs_ansible.exporter.dpkg import PackageDatabase
 from rootfs_ansible.exporter.paths import INDEX, path_index
 from rootfs_ansible.exporter.root import Root
 from rootfs_ansible.model.manifest import Kind
+from rootfs_ansible.model.path import ROOT
 from rootfs_ansible.model.paths import Known, Paths
 from rootfs_ansible.model.request import Scope
 from rootfs_ansible.store import Store
@@ -46,6 +48,19 @@ def root(tmp_path: Path) -> Path:
     package(root, "one", "/usr", "/usr/share", "/usr/share/one", "/usr/share/one/x")
     os.close(os.open(os.fsencode(root) + b"/app/not-utf8-\xff", os.O_CREAT))
     return root
+
+
+def test_a_link_that_cannot_be_read_is_as_good_as_not_there() -> None:
+    # The link to its program is there until the process is waited for, and leads nowhere.
+    with subprocess.Popen(["true"], stdout=subprocess.PIPE) as ended:
+        assert ended.stdout is not None
+        ended.stdout.read()
+        os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
+        tree = Root(Path(f"/proc/{ended.pid}"))
+        assert ("exe", Kind.SYMLINK) in tree.kinds(ROOT)
+        found = dict(path_index(tree, PackageDatabase(tree)))
+    assert "/exe" not in found
+    assert found["/status"] == Known(Kind.FILE)
 
 
 def test_every_path_is_told_with_the_package_that_owns_it(root: Path) -> None:
