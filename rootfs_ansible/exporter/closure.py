@@ -221,6 +221,8 @@ class _Closing:
             return
         if node.status.kind is Kind.SYMLINK:
             self._follow_link(node)
+            if node.path == PRELOAD and self._root.resolve(PRELOAD) is not None:
+                self._load(node, is_program=True)
         elif node.status.kind is Kind.FILE:
             self._follow_file(node)
 

@@ -224,6 +224,21 @@ class TestLibraries:
             }
             assert {"/opt/libpre.so", f"{LIB}/libz.so.1.3"} <= set(found.paths)
 
+    def test_what_is_preloaded_comes_with_a_link_to_the_file_that_names_it(
+        self, system: Path
+    ) -> None:
+        library(system, "/opt/libpre.so", ["libz.so.1"])
+        plant(system, "/opt/preload /opt/libpre.so\n/etc/ld.so.preload -> /opt/preload")
+        found = exported(system, "/etc/ld.so.preload")
+        assert found.edges >= {
+            "/etc/ld.so.preload -symlink-> /opt/preload",
+            "/opt/preload -elf-> /opt/libpre.so",
+        }
+        assert {"/opt/libpre.so", f"{LIB}/libz.so.1.3"} <= set(found.paths)
+        (system / "opt/preload").unlink()
+        with pytest.raises(ClosureError, match=r"/opt/preload \(the target of the link\)"):
+            exported(system, "/etc/ld.so.preload")
+
     def test_what_is_preloaded_may_come_from_a_lower_layer(self, system: Path) -> None:
         library(system, "/opt/libpre.so", ["libz.so.1"])
         library(system, "/app/run", ["libz.so.1"], program=True)
