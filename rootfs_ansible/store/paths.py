@@ -8,13 +8,16 @@ from pathlib import Path
 
 from rootfs_ansible.errors import InputError, StoreError, UntrustedError
 from rootfs_ansible.exporter.paths import INDEX
-from rootfs_ansible.model.paths import Paths
+from rootfs_ansible.model.paths import LIMIT, Paths
 from rootfs_ansible.store.layout import Store, canonical, opened
 
 __all__ = ["INDEX", "keep_index", "load_index", "read_index"]
 
-_LIMIT = 1 << 27
-"""Bytes of an index: a million paths."""
+_LIMIT = 1 << 26
+"""Bytes of an index: more than a million paths."""
+
+_VALUES = 5 * LIMIT
+"""Values of an index: what is parsed takes far more memory than its text."""
 
 
 def read_index(exported: Path) -> Paths:
@@ -26,8 +29,8 @@ def read_index(exported: Path) -> Paths:
     try:
         with opened(path) as file:
             content = file.read(_LIMIT + 1)
-        if len(content) > _LIMIT:
-            raise UntrustedError(f"is larger than {_LIMIT} bytes", where=str(path))
+        if len(content) > _LIMIT or content.count(b",") > _VALUES:
+            raise UntrustedError(f"holds more than {LIMIT} paths", where=str(path))
         return Paths.from_json(json.loads(content))
     except OSError as error:
         raise UntrustedError(f"cannot be read: {error.strerror}", where=str(path)) from error

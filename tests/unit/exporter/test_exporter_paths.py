@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from rootfs_ansible.exporter.paths import INDEX, path_index
 from rootfs_ansible.exporter.root import Root
 from rootfs_ansible.model.manifest import Kind
 from rootfs_ansible.model.path import ROOT
-from rootfs_ansible.model.paths import Known, Paths
+from rootfs_ansible.model.paths import LIMIT, Known, Paths
 from rootfs_ansible.model.request import Scope
 from rootfs_ansible.store import Store
 from rootfs_ansible.store.paths import keep_index, load_index, read_index
@@ -127,3 +128,14 @@ def test_a_link_in_its_place_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / INDEX).symlink_to(tmp_path / "other")
     with pytest.raises(UntrustedError, match="cannot be read"):
         read_index(tmp_path)
+
+
+def test_what_would_take_all_memory_is_refused_before_it_is_parsed(tmp_path: Path) -> None:
+    (tmp_path / INDEX).write_bytes(b"[" + b"[]," * (5 * LIMIT) + b"0, 0]")
+    tracemalloc.start()
+    try:
+        with pytest.raises(UntrustedError, match="holds more than 1048576 paths"):
+            read_index(tmp_path)
+        assert tracemalloc.get_traced_memory()[1] < 96 << 20
+    finally:
+        tracemalloc.stop()
