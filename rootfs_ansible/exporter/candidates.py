@@ -33,6 +33,9 @@ _NEVER = tuple(
 _C_LIBRARY = re.compile(r"ld-(linux|musl)\b.*|libc\.so\b.*")
 
 
+_LIBRARY = re.compile(r".+\.so(\.[0-9].*)?", re.DOTALL)
+
+
 class _Candidates:
     """The search of an export."""
 
@@ -52,7 +55,11 @@ class _Candidates:
         self._above = _above(chain.from_iterable(self._shipped))
         # A library is looked for where the image has some.
         self._libraries = sorted(
-            {path.parent for path in chain.from_iterable(self._shipped) if ".so" in path.name}
+            {
+                path.parent
+                for path in chain.from_iterable(self._shipped)
+                if _LIBRARY.fullmatch(path.name)
+            }
             | {path.parent for path in found.binaries}
         )
         self._known: dict[str, tuple[ImagePath, str] | None] = {}

@@ -99,6 +99,18 @@ def test_a_library_that_a_package_opens_by_name_is_told(root: Path) -> None:
     ]
 
 
+def test_libraries_are_looked_for_where_the_image_has_libraries(root: Path) -> None:
+    """Not wherever a script has `.so` in its name: there are thousands in a node_modules."""
+    plant(root, "/opt/scripts/a.source.js\n/opt/others/b.so.1")
+    for place in ("scripts", "others"):
+        library(root, f"/opt/{place}/lib{place}.so.2")
+    naming(root, "/app/a.so", "libscripts.so.2", "libothers.so.2")
+    shipped = ("/app", "/opt/scripts/a.source.js", "/opt/others/b.so.1")
+    assert found(root, *shipped) == [
+        "/app/a.so libothers.so.2 /opt/others/libothers.so.2",
+    ]
+
+
 def test_data_and_the_c_library_are_not_asked(root: Path) -> None:
     naming(root, "/app/libdata.so.1", "/etc/x.conf", needed=())
     naming(root, f"{LIB}/libc.so.6", "/etc/x.conf")
