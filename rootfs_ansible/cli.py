@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import shlex
 import sys
 import tempfile
@@ -19,6 +20,7 @@ from rootfs_ansible.model.path import ImagePath
 
 if TYPE_CHECKING:
     from rootfs_ansible.store.layout import Store
+    from rootfs_ansible.store.upkeep import Removed
 
 FORMATS = ("oci", "tar", "dir")
 BILLS = ("spdx", "cyclonedx")
@@ -230,6 +232,40 @@ def _policy(options: argparse.Namespace) -> int:
     return int(bool(verdict.findings))
 
 
+def _store_ls(options: argparse.Namespace) -> int:
+    from rootfs_ansible.pack.usage import usage
+
+    found = usage(_store(options))
+    print(json.dumps(found.to_json(), indent=2) if options.json else found.to_text())
+    return 0
+
+
+def _store_prune(options: argparse.Namespace) -> int:
+    from rootfs_ansible.store.upkeep import DAY, prune
+
+    keep, grace = options.keep_days * DAY, options.grace * DAY / 24
+    removed = prune(_store(options), keep=keep, grace=grace, dry=options.dry_run)
+    _print_removed(options, removed, "would be removed" if options.dry_run else "removed")
+    return 0
+
+
+def _store_check(options: argparse.Namespace) -> int:
+    from rootfs_ansible.store.upkeep import check
+
+    removed = check(_store(options))
+    _print_removed(options, removed, "damaged or without what they rely on, and removed")
+    return int(bool(removed))
+
+
+def _print_removed(options: argparse.Namespace, removed: Sequence[Removed], said: str) -> None:
+    from rootfs_ansible.pack.usage import removed_text
+
+    if options.json:
+        print(json.dumps([one.to_json() for one in removed], indent=2))
+    else:
+        print(removed_text(removed, said))
+
+
 def _manifest(image: str, store: str) -> Fragment:
     """Return the manifest of an image: a file of one, or a name or digest that a store knows."""
     from rootfs_ansible.pack.image import read_manifest
@@ -360,11 +396,60 @@ def _parser() -> argparse.ArgumentParser:
         "--policy", metavar="FILE", default="", help="a YAML file, as the option rootfs_policy"
     )
     policy.add_argument("--json", action="store_true", help="print one JSON object")
-    for command in (verify, why, diff, candidates, sbom, provenance, policy):
+    kept = commands.add_parser("store", help="see what the store takes, clean it up, mend it")
+    upkeep = kept.add_subparsers(required=True, metavar="COMMAND")
+    ls = upkeep.add_parser(
+        "ls",
+        help="list what it takes",
+        description="List what the store takes on disk: by image, and by stage, where what images"
+        " share is counted once. Images of the engine are none of it.",
+    )
+    ls.set_defaults(command=_store_ls, failed=1)
+    prune = upkeep.add_parser(
+        "prune",
+        help="remove what nobody needs",
+        description="Remove what no image with a name is made of, and no build has used lately."
+        " Builds may run meanwhile. Images of the engine are none of it.",
+    )
+    prune.set_defaults(command=_store_prune, failed=1)
+    prune.add_argument(
+        "--keep-days",
+        type=_amount,
+        default=30,
+        metavar="DAYS",
+        help="keep what was used in that time, by default %(default)s",
+    )
+    prune.add_argument(
+        "--grace",
+        type=_amount,
+        default=24,
+        metavar="HOURS",
+        help="keep all that is younger, by default %(default)s: longer than any build takes",
+    )
+    prune.add_argument("--dry-run", action="store_true", help="say what would go, and keep it")
+    check = upkeep.add_parser(
+        "check",
+        help="remove what is damaged",
+        description="Hash all of the store anew, and remove what is damaged and what relies on it:"
+        " the next build makes it again. Ends with 1 where anything is found, and with 2 where it"
+        " could not look.",
+    )
+    check.set_defaults(command=_store_check, failed=2)
+    for command in (ls, prune, check):
+        command.add_argument("--json", action="store_true", help="print it as JSON")
+    with_store = (verify, why, diff, candidates, sbom, provenance, policy, ls, prune, check)
+    for command in with_store:
         command.add_argument(
             "--store", metavar="DIR", default=_default_store(), help="the store (rootfs_store)"
         )
     return parser
+
+
+def _amount(text: str) -> float:
+    amount = float(text)
+    if not 0 <= amount < math.inf:
+        raise ValueError
+    return amount
 
 
 def _add_app(parser: argparse.ArgumentParser) -> None:

@@ -289,9 +289,12 @@ class Build:
         except InputError:
             return None
         facts = record.get("facts")
+        paths = str(record.get("paths") or "")
         if not self.store.holds(fragment) or not isinstance(facts, dict):
             return None
-        return Harvest(fragment, facts, str(record.get("paths") or ""))
+        if paths and not self.store.has(paths):
+            return None
+        return Harvest(fragment, facts, paths)
 
     def results(self, plan: Plan) -> tuple[Results, ...]:
         """Return what the app's parts were compiled to, for the app's own build container."""
@@ -351,7 +354,12 @@ class Build:
     def accept(self, image: Image, plan: Plan) -> None:
         """Record the packed image as what the plan gives: the next build finds it."""
         packed = self.store.descriptor(image.digest)
-        self.store.put_record(plan.key, {"digest": packed.digest, "size": packed.size})
+        stages = {stage.key for stage in plan.stages} | {part.compiled for part in plan.parts}
+        self.store.put_record(
+            plan.key,
+            # The stages are for upkeep: it keeps them with the image.
+            {"digest": packed.digest, "size": packed.size, "stages": sorted(stages - {""})},
+        )
         self.remember(plan)
 
     def enforce(self, image: Image, *, dry: bool = False) -> tuple[str, ...]:

@@ -16,9 +16,10 @@ from rootfs_ansible.model.image import Image
 from rootfs_ansible.model.manifest import Fragment
 from rootfs_ansible.model.smoke import Smoke
 from rootfs_ansible.pack.image import digest_of, find_image
-from rootfs_ansible.pack.summary import printable, size_text
+from rootfs_ansible.pack.summary import columns, printable, size_text
 from rootfs_ansible.store.layout import Store
 from rootfs_ansible.store.paths import load_index
+from rootfs_ansible.store.upkeep import VERIFIED
 
 __all__ = [
     "BUILD",
@@ -229,7 +230,7 @@ def verify(
 
 
 def _key(digest: str) -> str:
-    return f"verify-{digest.removeprefix('sha256:')}"
+    return f"{VERIFIED}{digest.removeprefix('sha256:')}"
 
 
 def _findings(findings: Sequence[Finding]) -> Iterable[str]:
@@ -250,7 +251,7 @@ def _findings(findings: Sequence[Finding]) -> Iterable[str]:
                 "; ".join(declare),
             )
         )
-    return _table(table)
+    return columns(table)
 
 
 def _untouched(verdict: Verdict) -> Iterable[str]:
@@ -263,12 +264,4 @@ def _untouched(verdict: Verdict) -> Iterable[str]:
         f"this run touched nothing of {size_text(total)}; another one may. The largest,"
         " by package or directory"
     )
-    yield from _table([("size", "files", "of"), *rows])
-
-
-def _table(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
+    yield from columns([("size", "files", "of"), *rows])

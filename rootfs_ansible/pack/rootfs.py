@@ -16,6 +16,7 @@ from rootfs_ansible.pack.output import aside_prefix, reporting, written_output
 from rootfs_ansible.store.aside import directory_aside, sweep, write
 from rootfs_ansible.store.layout import Store
 from rootfs_ansible.store.tar import LayerReader, Member
+from rootfs_ansible.store.upkeep import WRITTEN
 
 _BLOCK = 512
 _ROOT_MODE = 0o755
@@ -51,7 +52,7 @@ def write_directory(store: Store, image: Image, path: Path) -> None:
             hint="run as root, or write it as a tar or as an OCI archive",
         )
     path = path.absolute()
-    key = "output-" + hashlib.sha256(os.fsencode(path)).hexdigest()
+    key = WRITTEN + hashlib.sha256(os.fsencode(path)).hexdigest()
     with reporting(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         sweep(path.parent, aside_prefix(path))

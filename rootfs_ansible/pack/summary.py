@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rootfs_ansible.model.image import Image
 
 _UNITS = ("B", "kB", "MB", "GB", "TB")
@@ -72,3 +74,12 @@ def size_text(size: int) -> str:
     while value >= 1000 and unit < len(_UNITS) - 1:
         value, unit = value / 1000, unit + 1
     return f"{size} B" if unit == 0 else f"{value:.1f} {_UNITS[unit]}"
+
+
+def columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return rows, all with as many cells as the first, as lines with columns."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]

@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import stat
+import time
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,11 +33,15 @@ EMPTY_TYPE = "application/vnd.oci.empty.v1+json"
 LAYOUT = {"imageLayoutVersion": "1.0.0"}
 
 _DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
+_HEXADECIMAL = re.compile(r"[0-9a-f]{64}")
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_DOCUMENT = re.compile(_KEY.pattern + r"\.json")
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _FRAGMENT_LIMIT = 1 << 28
 _MOST_VALUES = 12 << 20
 """Bytes of a fragment.json: 500,000 entries with their edges."""
+_RECENT = 600
+"""Seconds in which a file that was used counts as used now: most builds write no time at all."""
 
 
 def default_directory() -> Path:
@@ -59,8 +64,9 @@ class Store:
     Blobs are named by their digest, written aside and renamed; index.json changes under a lock,
     so that two builds at once both find their images in it. Beside the layout lie ``records/``
     (what a stage gave, by its key), ``manifests/`` (why an image holds what it holds, by its
-    digest) and ``aside/`` (what is being written). Raises ``StoreError`` where the directory
-    cannot be read or written.
+    digest) and ``aside/`` (what is being written). The time of a file is that of its last use,
+    by which upkeep knows what a running build relies on. Raises ``StoreError`` where the
+    directory cannot be read or written.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -89,7 +95,7 @@ class Store:
         findings.refuse()
         findings.extend(_missized(fragment, exported))
         findings.refuse()
-        new = [layer for layer in fragment.layers if not self.has(layer.digest, layer.size)]
+        new = [layer for layer in fragment.layers if not self._reuses(layer.digest, layer.size)]
         needed = sum(layer.size for layer in new)
         with self._writing(needed), contextlib.ExitStack() as asides:
             for layer in fragment.layers:
@@ -118,12 +124,13 @@ class Store:
                     raise self._failure(error) from error
                 raise
 
-    def has(self, digest: str, size: int) -> bool:
-        """Say whether a blob is there in its full size (bytes)."""
+    def has(self, digest: str, size: int | None = None) -> bool:
+        """Say whether a blob is there, in its full size (bytes) where that is known."""
         try:
-            return self._blob(digest).stat().st_size == size
+            found = self._blob(digest).stat().st_size
         except OSError:
             return False
+        return size is None or found == size
 
     def holds(self, fragment: Fragment) -> bool:
         """Say whether every layer of a fragment is there."""
@@ -149,7 +156,7 @@ class Store:
     def put_blob(self, content: bytes) -> Descriptor:
         """Keep a small blob and return its digest and size."""
         descriptor = Descriptor("sha256:" + hashlib.sha256(content).hexdigest(), len(content))
-        if not self.has(descriptor.digest, descriptor.size):
+        if not self._reuses(descriptor.digest, descriptor.size):
             self._write(self._blob(descriptor.digest), content)
         return descriptor
 
@@ -160,7 +167,9 @@ class Store:
             content = path.read_bytes()
         if "sha256:" + hashlib.sha256(content).hexdigest() != digest:
             raise StoreError(
-                f"{digest} is damaged", where=str(path), hint="remove that file and build again"
+                f"{digest} is damaged",
+                where=str(path),
+                hint="run `rootfs-ansible store check`, and build again",
             )
         return content
 
@@ -177,11 +186,13 @@ class Store:
 
     def record(self, key: str) -> dict[str, Any] | None:
         """Return what was recorded for a stage's key; a damaged record counts as none."""
-        return self._document(self._records / self._named(key))
+        path = self._records / self._named(key)
+        self._use(path)
+        return self._document(path)
 
     def put_record(self, key: str, document: Mapping[str, Any]) -> None:
         """Record a JSON document for a stage's key, in place of an earlier one."""
-        self._write(self._records / self._named(key), canonical(document))
+        self._replace(self._records / self._named(key), canonical(document))
 
     def manifest(self, digest: str) -> dict[str, Any] | None:
         """Return the manifest (entries, edges, packages) of the image with that digest."""
@@ -194,7 +205,7 @@ class Store:
     def put_manifest(self, digest: str, document: Mapping[str, Any]) -> Path:
         """Write the manifest of the image with that digest and return its path."""
         path = self.manifest_path(digest)
-        self._write(path, canonical(document))
+        self._replace(path, canonical(document))
         return path
 
     def ref(self, name: str) -> Descriptor | None:
@@ -204,7 +215,7 @@ class Store:
     def refs(self) -> dict[str, Descriptor]:
         """Return the images of the index by their names (org.opencontainers.image.ref.name)."""
         found = {}
-        for item in self._index():
+        for item in self.items():
             name = item.get("annotations", {}).get(REF_NAME)
             if isinstance(name, str):
                 try:
@@ -216,12 +227,12 @@ class Store:
 
     def put_ref(self, name: str, image: Descriptor) -> None:
         """Name an image in the index; the name leaves the image that had it."""
-        with self._writing(), locked(self._directory / "lock"):
+        with self.exclusive():
             items = [
-                item for item in self._index() if item.get("annotations", {}).get(REF_NAME) != name
+                item for item in self.items() if item.get("annotations", {}).get(REF_NAME) != name
             ]
             items.append(index_item(name, image))
-            self._write_index(items)
+            self.put_items(items)
 
     def put_artifacts(self, image: Descriptor, documents: Mapping[str, bytes]) -> None:
         """Keep documents about an image, by their media types, as artifacts that refer to it
@@ -230,18 +241,18 @@ class Store:
             self._artifact(image, kind, self.put_blob(content))
             for kind, content in documents.items()
         ]
-        with self._writing(), locked(self._directory / "lock"):
+        with self.exclusive():
             others = [
                 item
-                for item in self._index()
+                for item in self.items()
                 if item.get("artifactType") not in documents
                 or item.get("annotations", {}).get(SUBJECT) != image.digest
             ]
-            self._write_index([*others, *items])
+            self.put_items([*others, *items])
 
     def artifact(self, digest: str, kind: str) -> bytes | None:
         """Return the document of that media type about the image with that digest, if any."""
-        for item in self._index():
+        for item in self.items():
             if (
                 item.get("artifactType") == kind
                 and item.get("annotations", {}).get(SUBJECT) == digest
@@ -252,6 +263,25 @@ class Store:
                 except (ValueError, LookupError, TypeError) as error:
                     raise self._damaged() from error
         return None
+
+    @contextlib.contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Hold the store: nobody else changes its index, its records and its manifests, nor takes
+        up a blob that is there already. A method that does one of these waits for ever inside."""
+        with self._writing(), locked(self._directory / "lock"):
+            yield
+
+    def blobs(self) -> dict[str, Path]:
+        """Return the files of all blobs by their digests."""
+        return {f"sha256:{path.name}": path for path in _files(self._blobs, _HEXADECIMAL)}
+
+    def records(self) -> dict[str, Path]:
+        """Return the files of all records by their keys."""
+        return {path.stem: path for path in _files(self._records, _DOCUMENT)}
+
+    def manifests(self) -> dict[str, Path]:
+        """Return the files of the manifests of images by the digests of these."""
+        return {f"sha256:{path.stem}": path for path in _files(self._manifests, _DOCUMENT)}
 
     def _artifact(self, image: Descriptor, kind: str, content: Descriptor) -> dict[str, Any]:
         empty = self.put_blob(b"{}")
@@ -273,8 +303,9 @@ class Store:
             "annotations": {SUBJECT: image.digest},
         }
 
-    def _write_index(self, items: list[dict[str, Any]]) -> None:
-        """Write the index: artifacts first, then images by name; the lock is held."""
+    def put_items(self, items: list[dict[str, Any]]) -> None:
+        """Write the index: artifacts first, then images by name; the store is held
+        (``exclusive``)."""
 
         def order(item: dict[str, Any]) -> tuple[str, str, str]:
             said = item.get("annotations", {})
@@ -286,7 +317,8 @@ class Store:
 
         self._write(self._directory / "index.json", canonical(index(sorted(items, key=order))))
 
-    def _index(self) -> list[dict[str, Any]]:
+    def items(self) -> list[dict[str, Any]]:
+        """Return the descriptors of the index: of artifacts, and of images by name."""
         path = self._directory / "index.json"
         with self._reading():
             try:
@@ -308,7 +340,7 @@ class Store:
         return StoreError(
             "the index of the store is damaged",
             where=str(self._directory / "index.json"),
-            hint="remove that file; the next build of each image names it again",
+            hint="run `rootfs-ansible store check`; the next build of each image names it again",
         )
 
     def _document(self, path: Path) -> dict[str, Any] | None:
@@ -322,6 +354,31 @@ class Store:
         except (ValueError, RecursionError):
             return None
         return document if isinstance(document, dict) else None
+
+    def _use(self, path: Path) -> None:
+        """Note that a file that is there is used; upkeep, which has just decided on it by its
+        time, is waited for."""
+        try:
+            if time.time() - path.stat().st_mtime < _RECENT:
+                return
+            with locked(self._directory / "lock"):
+                os.utime(path)
+        except OSError:
+            # It is gone, or the store is another user's, who does not clean it up under us.
+            return
+
+    def _reuses(self, digest: str, size: int) -> bool:
+        """Say whether a blob is there in its full size, to be relied on from now on."""
+        self._use(self._blob(digest))
+        return self.has(digest, size)
+
+    def _replace(self, path: Path, content: bytes) -> None:
+        with (
+            self._writing(len(content)),
+            locked(self._directory / "lock"),
+            written_aside(self._aside, path) as file,
+        ):
+            write(file, content)
 
     def _write(self, path: Path, content: bytes) -> None:
         with self._writing(len(content)), written_aside(self._aside, path) as file:
@@ -435,6 +492,11 @@ def _described(kind: str, blob: Descriptor) -> dict[str, Any]:
 def canonical(document: Mapping[str, Any]) -> bytes:
     """Return a JSON document as the same bytes every time: sorted keys, no spaces, ASCII."""
     return json.dumps(document, sort_keys=True, separators=(",", ":")).encode("ascii")
+
+
+def _files(directory: Path, names: re.Pattern[str]) -> Iterator[Path]:
+    if directory.is_dir():
+        yield from (path for path in sorted(directory.iterdir()) if names.fullmatch(path.name))
 
 
 def _missized(fragment: Fragment, exported: Path) -> Iterator[str]:

@@ -153,3 +153,70 @@ def test_a_manifest_without_its_layers_is_judged_by_names(
     assert main(["policy", str(path), "--store", str(tmp_path / "none")]) == 0
     assert "layer app is not in the store" in capsys.readouterr().err
     assert not (tmp_path / "none").exists()
+
+
+def test_what_images_share_is_counted_once(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["store", "ls", "--store", str(store), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [(one["name"], one["own"]) for one in found["images"]] == [("shop:1", 0), ("shop:2", 0)]
+    stages = {one.pop("name"): one for one in found["stages"]}
+    assert list(stages) == ["runtime", "dependencies", "app"]
+    (size,) = {one["size"] for one in found["images"]}
+    assert sum(one["size"] for one in stages.values()) == size
+    for one in stages.values():
+        assert one == {**one, "layers": 1, "images": 2, "unshared": 2 * one["size"]}
+    files = [path for path in store.rglob("*") if path.is_file()]
+    assert size + found["other"] == sum(path.stat().st_size for path in files)
+    assert found["total"] >= sum(path.stat().st_blocks * 512 for path in files)
+
+
+def test_the_store_is_listed_for_people(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["store", "ls", "--store", str(store)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split() for line in lines[:3]] == [
+        ["image", "size", "its", "own"],
+        ["shop:1", "30.7", "kB", "0", "B"],
+        ["shop:2", "30.7", "kB", "0", "B"],
+    ]
+    assert lines[5].split() == ["runtime", "1", "10.2", "kB", "2", "20.5", "kB"]
+    assert lines[-1].endswith(" on disk")
+
+
+def test_what_a_prune_removes_is_listed_first(
+    store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--store", str(store), "--keep-days", "0", "--grace", "0"]
+    assert main(["store", "prune", *words, "--dry-run"]) == 0
+    assert capsys.readouterr().out == "0 would be removed, 0 B\n"
+    make_build(store.parent).store.put_blob(b"left")
+    assert main(["store", "prune", "--store", str(store), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == []
+    for said in ("1 would be removed, 4 B", "1 removed, 4 B"):
+        dry = ["--dry-run"] if "would" in said else []
+        assert main(["store", "prune", *words, *dry]) == 0
+        first, last = capsys.readouterr().out.splitlines()
+        assert first.split()[0] == "blob"
+        assert last == said
+
+
+def test_a_check_ends_as_a_comparison_does(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["store", "check", "--store", str(store)]) == 0
+    found = make_build(store.parent).store.ref("shop:1")
+    assert found is not None
+    make_build(store.parent).store.blob(found.digest).write_bytes(b"")
+    assert main(["store", "check", "--store", str(store), "--json"]) == 1
+    said = json.loads(capsys.readouterr().out.partition("\n")[2])
+    assert [(one["kind"], one["note"]) for one in said] == [
+        ("image record", f"{found.digest} is damaged"),
+        ("name", f"{found.digest} is damaged"),
+        ("blob", "is not what its name says"),
+    ]
+    assert main(["store", "check", "--store", str(store)]) == 0
+    assert main(["store", "check", "--store", str(store / "records")]) == 2
+
+
+@pytest.mark.parametrize("amount", ["-1", "nan", "inf", "month"])
+def test_an_amount_of_time_is_a_number(amount: str) -> None:
+    for option in ("--keep-days", "--grace"):
+        with pytest.raises(SystemExit):
+            main(["store", "prune", option, amount])

@@ -131,7 +131,7 @@ def test_the_index_keeps_what_others_wrote_into_it(store: Store) -> None:
 def test_a_damaged_index_is_an_error_that_says_what_to_do(store: Store, content: str) -> None:
     store.put_ref("app:1", Descriptor(DIGEST, 1))
     (store.directory / "index.json").write_text(content)
-    with pytest.raises(StoreError, match="remove that file"):
+    with pytest.raises(StoreError, match="rootfs-ansible store check"):
         store.refs()
 
 
