@@ -136,9 +136,8 @@ def _unneeded(store: Store, keep: float, grace: float) -> Iterator[Removed]:
         if SUBJECT in _said(item) and _said(item)[SUBJECT] not in reached:
             yield _removed_item(item, "its image is gone")
     for digest, path in store.manifests().items():
-        status = path.stat()
-        if digest not in reached and now - status.st_mtime >= grace:
-            yield Removed("manifest", digest, status.st_size, "", path)
+        if digest not in reached:
+            yield Removed("manifest", digest, path.stat().st_size, "", path)
     for digest, (path, status) in blobs.items():
         if digest not in reached:
             yield Removed("blob", digest, status.st_size, names.get(digest, ""), path)
@@ -197,9 +196,10 @@ class _Checked:
         for key, record in images.items():
             wrong = self._of_image(record.image, documented=True)
             wrong = wrong or incomplete.get(record.image, "") or lost
-            if not wrong and record.image not in documented:
+            # What knows its stages is of a version that keeps these as well.
+            if not wrong and record.stages and record.image not in documented:
                 wrong = "nothing says how it was made"
-            if not wrong and record.image not in verified:
+            if not wrong and record.stages and record.image not in verified:
                 wrong = "nothing says how to verify it"
             if wrong:
                 yield record.removed(key, wrong)
