@@ -54,6 +54,6 @@ def digest_in(store: Path, image: str) -> str:
     """Return the digest of an image in a store."""
     index = json.loads((store / "index.json").read_text())
     for item in index["manifests"]:
-        if item["annotations"]["org.opencontainers.image.ref.name"] == image:
+        if item["annotations"].get("org.opencontainers.image.ref.name") == image:
             return str(item["digest"])
     raise AssertionError(f"{image} is not in {store}")

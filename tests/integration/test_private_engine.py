@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -45,6 +46,13 @@ def directory(docker_host: str) -> Iterator[Path]:
     yield path
     Daemon(path).stop()
     shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A short path for what is no engine."""
+    with tempfile.TemporaryDirectory(prefix="rootfs-test-") as path:
+        yield Path(path)
 
 
 def alone(script: str, directory: Path, *wrapper: str, **environment: str) -> str:
@@ -106,7 +114,7 @@ other.kill()
 
 
 @needs_root
-def test_an_engine_of_another_root_at_the_same_path_is_left_alone(tmp_path: Path) -> None:
+def test_an_engine_of_another_root_at_the_same_path_is_left_alone(place: Path) -> None:
     script = """
 (own.directory / "other").mkdir()
 stay = 'exec -a dockerd sh -c "echo; read line" "$0/daemon.json"'
@@ -120,7 +128,7 @@ chroot = start("unshare", "--mount", "bash", "-c", 'mount --bind "$0/other" "$0"
 print(own._processes() == [here.pid], own.stop(), chroot.poll())
 chroot.communicate()
 """
-    assert alone(script, tmp_path) == "True True None\n"
+    assert alone(script, place) == "True True None\n"
 
 
 @needs_root
@@ -186,9 +194,9 @@ def test_the_role_changes_nothing_when_it_runs_again(directory: Path) -> None:
 
 
 @needs_root
-def test_a_chroot_becomes_the_root_of_its_mounts(tmp_path: Path) -> None:
-    (tmp_path / "proc").mkdir()
-    (tmp_path / "only-here").touch()
+def test_a_chroot_becomes_the_root_of_its_mounts(place: Path) -> None:
+    (place / "proc").mkdir()
+    (place / "only-here").touch()
     script = """
 subprocess.run(["mount", "-t", "proc", "proc", own.directory / "proc"], check=True)
 os.chroot(own.directory)
@@ -199,7 +207,7 @@ print(daemon._in_chroot(), (Path("/") / "only-here").exists())
 daemon._enter_mounts()
 print((Path("/") / "only-here").exists())
 """
-    assert alone(script, tmp_path, "unshare", "--mount") == "True\nFalse True\nTrue\n"
+    assert alone(script, place, "unshare", "--mount") == "True\nFalse True\nTrue\n"
 
 
 def test_a_directory_too_deep_for_a_socket_is_refused() -> None:
