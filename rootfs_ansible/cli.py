@@ -78,10 +78,11 @@ def _build(options: argparse.Namespace) -> int:
 
 def _reproduce(options: argparse.Namespace) -> int:
     from rootfs_ansible.pack.difference import difference
+    from rootfs_ansible.store.layout import default_directory
 
     first = _built(options, "first", {})
     # Beside the usual store, where there is room for images.
-    beside = Path(_default_store()).expanduser().parent
+    beside = default_directory().parent
     beside.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="reproduce-", dir=beside) as empty:
         again = _built(
@@ -102,6 +103,8 @@ def _reproduce(options: argparse.Namespace) -> int:
 def _built(options: argparse.Namespace, which: str, extra: dict[str, Any]) -> Fragment:
     """Build the app of a directory and return its manifest; ``extra`` goes over all variables."""
     from rootfs_ansible.drive import playbook
+    from rootfs_ansible.pack.image import read_manifest
+    from rootfs_ansible.store.layout import Store
 
     def progress(play: str) -> None:
         print(f"[{which}] {play}", file=sys.stderr, flush=True)
@@ -118,7 +121,7 @@ def _built(options: argparse.Namespace, which: str, extra: dict[str, Any]) -> Fr
     if not results:
         raise BuildError("the playbook built no image", hint="run `rootfs-ansible build` first")
     image = next(iter(results.values())).image
-    return _manifest(image["manifest"], image["layout"])
+    return read_manifest(Store(Path(image["layout"])), image["manifest"])
 
 
 def _extra_vars(values: Sequence[str]) -> list[str]:
@@ -130,7 +133,7 @@ def _verify(options: argparse.Namespace) -> int:
     from rootfs_ansible.drive import playbook
 
     results = playbook.run(
-        {"image": options.image, "rootfs_store": str(Path(options.store).expanduser().absolute())},
+        {"image": options.image, "rootfs_store": str(_store(options).directory.absolute())},
         inventory=options.inventory,
         arguments=_extra_vars(options.extra_vars),
         progress=_Progress(quiet=options.json or options.verbose),
@@ -148,7 +151,7 @@ def _verify(options: argparse.Namespace) -> int:
 def _why(options: argparse.Namespace) -> int:
     from rootfs_ansible.pack import reasons
 
-    manifest = _manifest(options.image, options.store)
+    manifest = _manifest(options, options.image)
     print(
         reasons.why_package(manifest, options.package)
         if options.package
@@ -160,7 +163,7 @@ def _why(options: argparse.Namespace) -> int:
 def _candidates(options: argparse.Namespace) -> int:
     from rootfs_ansible.pack.candidates import table
 
-    manifest = _manifest(options.image, options.store)
+    manifest = _manifest(options, options.image)
     if options.json:
         print(json.dumps([item.to_json() for item in manifest.candidates], indent=2))
     elif manifest.candidates:
@@ -171,9 +174,7 @@ def _candidates(options: argparse.Namespace) -> int:
 def _diff(options: argparse.Namespace) -> int:
     from rootfs_ansible.pack.difference import difference
 
-    found = difference(
-        _manifest(options.before, options.store), _manifest(options.after, options.store)
-    )
+    found = difference(_manifest(options, options.before), _manifest(options, options.after))
     print(found.to_text())
     return int(bool(found))
 
@@ -209,9 +210,10 @@ def _put(content: bytes, output: str) -> None:
 
 
 def _store(options: argparse.Namespace) -> Store:
-    from rootfs_ansible.store.layout import Store
+    # Imported here: no option that a user names needs the store before a command runs.
+    from rootfs_ansible.store.layout import Store, default_directory
 
-    return Store(Path(options.store).expanduser())
+    return Store(Path(options.store).expanduser() if options.store else default_directory())
 
 
 def _policy(options: argparse.Namespace) -> int:
@@ -219,7 +221,7 @@ def _policy(options: argparse.Namespace) -> int:
     from rootfs_ansible.pack.policy import evaluate, read_policy, table
 
     policy = read_policy(Path(options.policy)) if options.policy else Policy()
-    manifest = _manifest(options.image, options.store)
+    manifest = _manifest(options, options.image)
     verdict = evaluate(manifest, policy, _store(options))
     if options.json:
         print(json.dumps(verdict.to_json(), indent=2))
@@ -266,12 +268,11 @@ def _print_removed(options: argparse.Namespace, removed: Sequence[Removed], said
         print(removed_text(removed, said))
 
 
-def _manifest(image: str, store: str) -> Fragment:
+def _manifest(options: argparse.Namespace, image: str) -> Fragment:
     """Return the manifest of an image: a file of one, or a name or digest that a store knows."""
     from rootfs_ansible.pack.image import read_manifest
-    from rootfs_ansible.store.layout import Store
 
-    return read_manifest(Store(Path(store).expanduser()), image)
+    return read_manifest(_store(options), image)
 
 
 def _warn(text: str) -> None:
@@ -439,9 +440,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--json", action="store_true", help="print it as JSON")
     with_store = (verify, why, diff, candidates, sbom, provenance, policy, ls, prune, check)
     for command in with_store:
-        command.add_argument(
-            "--store", metavar="DIR", default=_default_store(), help="the store (rootfs_store)"
-        )
+        command.add_argument("--store", metavar="DIR", default="", help="the store (rootfs_store)")
     return parser
 
 
@@ -478,9 +477,3 @@ def _add_image(parser: argparse.ArgumentParser, name: str) -> None:
         metavar=name.upper(),
         help="an image that was built: its name, its digest, or the file of its manifest",
     )
-
-
-def _default_store() -> str:
-    from rootfs_ansible.store.layout import default_directory
-
-    return str(default_directory())
