@@ -277,11 +277,7 @@ class Engine:
                 host_config=configuration,
                 use_config_proxy=False,
             )
-            try:
-                self._api.start(created["Id"])
-            except BaseException:
-                self._api.remove_container(created["Id"], v=True, force=True)
-                raise
+            self._begin(created["Id"])
         found = self.container(name)
         if found is None or not found.running:
             raise EngineError(
@@ -328,11 +324,15 @@ class Engine:
                 host_config=configuration,
                 use_config_proxy=False,
             )
-            try:
-                self._api.start(created["Id"])
-            except BaseException:
-                self._api.remove_container(created["Id"], v=True, force=True)
-                raise
+            self._begin(created["Id"])
+
+    def _begin(self, container: str) -> None:
+        """Start a container that was created; one that does not start is removed."""
+        try:
+            self._api.start(container)
+        except BaseException:
+            self._api.remove_container(container, v=True, force=True)
+            raise
 
     def ended(self, name: str) -> int | None:
         """Return the exit status of a container that has ended; nothing while it runs."""
