@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterable
 from dataclasses import replace
 
-from rootfs_ansible.model.manifest import Package
+from rootfs_ansible.model.manifest import Package, plain_name
 
 _LISTS = "/usr/lib/apt/apt-helper cat-file /var/lib/apt/lists/*_Packages*"
 _LONGEST = 200
@@ -22,7 +22,7 @@ def lookup(packages: Iterable[Package]) -> str:
     are compressed; it prints nothing where there are no lists."""
     lines = " ".join(
         f"-e {shlex.quote(f'Package: {name}')}"
-        for name in sorted({_bare(item) for item in packages})
+        for name in sorted({plain_name(item.name) for item in packages})
     )
     fields = "^(Package|Version|Architecture|SHA256): "
     return f"{_LISTS} 2>/dev/null | grep -FxA{_LONGEST} {lines} | grep -E '{fields}'"
@@ -42,10 +42,8 @@ def with_archives(packages: Iterable[Package], said: str) -> tuple[Package, ...]
                 key = stanza["Package"], stanza["Version"], stanza["Architecture"]
                 found[key] = stanza["SHA256"]
     return tuple(
-        replace(item, sha256=found.get((_bare(item), item.version, item.architecture), ""))
+        replace(
+            item, sha256=found.get((plain_name(item.name), item.version, item.architecture), "")
+        )
         for item in packages
     )
-
-
-def _bare(package: Package) -> str:
-    return package.name.partition(":")[0]

@@ -11,6 +11,7 @@ from functools import cached_property
 from rootfs_ansible.errors import ClosureError, InputError
 from rootfs_ansible.exporter import globs
 from rootfs_ansible.exporter.root import Root
+from rootfs_ansible.model.manifest import plain_name
 from rootfs_ansible.model.path import ImagePath
 
 DATABASE = ImagePath("/var/lib/dpkg")
@@ -163,7 +164,7 @@ class PackageDatabase:
         for clause in package.depends.split(","):
             for choice in clause.split("|"):
                 name = re.split(r"[\s(\[<]", choice.strip(), maxsplit=1)[0]
-                installed = self.find(name) or self._provider(name.partition(":")[0])
+                installed = self.find(name) or self._provider(plain_name(name))
                 if name and installed is not None:
                     found.setdefault(installed.name, installed)
                     break
@@ -343,7 +344,7 @@ class PackageDatabase:
 
     def _info(self, package: Installed, kind: str) -> str:
         """Return the file of that kind that dpkg keeps of ``package``; empty where it has none."""
-        plain = package.name.partition(":")[0]
+        plain = plain_name(package.name)
         for stem in (f"{plain}:{package.architecture}", plain):
             if text := self._read(DATABASE / "info" / f"{stem}.{kind}"):
                 return text
@@ -352,7 +353,7 @@ class PackageDatabase:
     def _moved(self, text: str, package: Installed) -> str:
         """Return where a path of ``package`` is, diversions applied."""
         moved, keeper = self._diversions.get(text, ("", ""))
-        is_moved = moved and keeper != package.name.partition(":")[0]
+        is_moved = moved and keeper != plain_name(package.name)
         return self._merged(moved if is_moved else text)
 
     def _listed(self, package: Installed) -> Iterator[ImagePath]:

@@ -10,7 +10,7 @@ from rootfs_ansible.exporter.dpkg import DATABASE, Installed, PackageDatabase
 from rootfs_ansible.exporter.mounts import is_mounted
 from rootfs_ansible.exporter.root import Root
 from rootfs_ansible.exporter.status import Status, status, unfit
-from rootfs_ansible.model.manifest import Edge, EdgeKind, Kind, Omission, Package
+from rootfs_ansible.model.manifest import Edge, EdgeKind, Kind, Omission, Package, plain_name
 from rootfs_ansible.model.path import ImagePath
 from rootfs_ansible.model.request import ExportRequest
 
@@ -109,7 +109,7 @@ class _Recording:
         # One record is reason enough for the name of the distribution.
         is_first = len(self.packages) == 1
         added = [] if not is_first else self._bring(DISTRIBUTION, record, layer, EdgeKind.RECORD)
-        plain = package.name.partition(":")[0]
+        plain = plain_name(package.name)
         copyright_file = DOCUMENTS / plain / "copyright"
         licence = self._root.resolve(copyright_file)
         if licence is None or is_mounted(licence.path):

@@ -409,6 +409,11 @@ class Fragment:
         )
 
 
+def plain_name(package: str) -> str:
+    """Return a package's name without the architecture that dpkg may add (``libc6:amd64``)."""
+    return package.partition(":")[0]
+
+
 def texts(items: Iterable[_Value]) -> str:
     """Return the JSON of ``items``, separated by commas."""
     return _encode([item.to_json() for item in items])[1:-1]

@@ -15,10 +15,10 @@ from typing import Any
 from rootfs_ansible.errors import InputError
 from rootfs_ansible.model.component import SYSTEM, Component
 from rootfs_ansible.model.document import Document
-from rootfs_ansible.model.manifest import Entry, Fragment, Kind
+from rootfs_ansible.model.manifest import Entry, Fragment, Kind, plain_name
 from rootfs_ansible.model.path import ImagePath
 from rootfs_ansible.pack.licences import expression, joined, of_copyright
-from rootfs_ansible.pack.link import resolved
+from rootfs_ansible.pack.link import led, resolved
 from rootfs_ansible.pack.sbom import component_url
 from rootfs_ansible.store.layout import Store
 
@@ -33,9 +33,6 @@ _OS_RELEASE = ImagePath("/etc/os-release")
 _DOCUMENTS = ImagePath("/usr/share/doc")
 _LARGEST = 4 << 20
 """Bytes of a file that is read; npm refuses a larger package.json."""
-
-_LINKS = 40
-"""Symlinks on the way to a file before it counts as a loop, as in Linux's path_resolution(7)."""
 
 Contents = Mapping[ImagePath, bytes]
 
@@ -65,7 +62,7 @@ def with_components(store: Store, linked: Fragment, named: Iterable[Component]) 
     licences = {
         package.name: at
         for package in linked.packages
-        if (at := _file(_DOCUMENTS / _bare(package.name) / "copyright", entries))
+        if (at := _file(_DOCUMENTS / plain_name(package.name) / "copyright", entries))
     }
     system = _file(_OS_RELEASE, entries)
     wanted = {*(path for _, path in rules), *licences.values(), *filter(None, [system])}
@@ -183,14 +180,11 @@ def _read(store: Store, linked: Fragment, wanted: set[ImagePath]) -> Contents:
 
 def _file(path: ImagePath, entries: Mapping[ImagePath, Entry]) -> ImagePath | None:
     """Return the file that ``path`` leads to."""
-    for _ in range(_LINKS):
-        at = resolved(path, entries)
-        if at is None or entries[at].kind is Kind.DIRECTORY:
-            return None
-        if entries[at].kind is Kind.FILE:
-            return at if entries[at].size <= _LARGEST else None
-        path = at.parent / entries[at].link
-    return None
+    at = resolved(path, entries)
+    found = led(entries[at], entries) if at is not None else None
+    if found is None or found.kind is not Kind.FILE or found.size > _LARGEST:
+        return None
+    return found.path
 
 
 def _content_of(entry: Entry) -> ImagePath:
@@ -258,7 +252,3 @@ def _plain(value: object) -> str:
 
 def _text(content: bytes) -> str:
     return content.decode("utf-8", "replace")
-
-
-def _bare(package: str) -> str:
-    return package.partition(":")[0]

@@ -6,7 +6,7 @@ from typing import Any
 
 from rootfs_ansible import __version__
 from rootfs_ansible.model.component import SYSTEM
-from rootfs_ansible.pack.sbom import Bill, Item
+from rootfs_ansible.pack.sbom import Bill, Item, readable
 
 MEDIA_TYPE = "application/vnd.cyclonedx+json"
 
@@ -72,14 +72,10 @@ def _component(item: Item) -> dict[str, Any]:
     if item.purl:
         component["purl"] = item.purl
     if item.paths:
-        component["evidence"] = {"occurrences": [{"location": _text(at)} for at in item.paths]}
+        component["evidence"] = {"occurrences": [{"location": readable(at)} for at in item.paths]}
     component["properties"] = [{"name": _LAYER, "value": item.layer}]
     return component
 
 
 def _hash(algorithm: str, content: str) -> dict[str, str]:
     return {"alg": algorithm, "content": content}
-
-
-def _text(path: object) -> str:
-    return str(path).encode("utf-8", "surrogateescape").decode("utf-8", "replace")

@@ -6,7 +6,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from rootfs_ansible.errors import LinkError
-from rootfs_ansible.model.manifest import Candidate, Edge, Entry, Fragment, Kind, Layer, Need
+from rootfs_ansible.model.manifest import (
+    Candidate,
+    Edge,
+    Entry,
+    Fragment,
+    Kind,
+    Layer,
+    Need,
+    plain_name,
+)
 from rootfs_ansible.model.path import ROOT, ImagePath
 
 _LINKS = 40
@@ -142,7 +151,7 @@ def _need_problems(
             )
             continue
         package = entries[path].package
-        if package and _bare(package) != _bare(need.package):
+        if package and plain_name(package) != plain_name(need.package):
             yield (
                 f"{path} is of package {need.package} in the build container, of package"
                 f" {package} in the staging container"
@@ -156,7 +165,7 @@ def _version_problems(
         built = {
             need.version
             for need in needs
-            if _bare(need.package) == name and need.architecture == architecture
+            if plain_name(need.package) == name and need.architecture == architecture
         }
         if built - shipped:
             yield (
@@ -227,8 +236,3 @@ def unwritable(
             whose = f"{entry.uid}:{entry.gid}, mode {entry.mode:04o}"
             found.append(f"{directory} ({whose}, layer {entry.layer})")
     return found
-
-
-def _bare(package: str) -> str:
-    """Return a package's name without the architecture that dpkg may add (``libc6:amd64``)."""
-    return package.partition(":")[0]

@@ -23,7 +23,7 @@ from rootfs_ansible.pack.link import led, resolved
 from rootfs_ansible.pack.programs import unwanted
 from rootfs_ansible.pack.reasons import Reasons
 from rootfs_ansible.pack.secrets import secrets
-from rootfs_ansible.pack.summary import printable, size_text
+from rootfs_ansible.pack.summary import columns, printable, size_text
 from rootfs_ansible.store.layout import Store
 
 # linux/capability.h, by their numbers.
@@ -109,14 +109,7 @@ def table(findings: Iterable[Finding], most: int | None = None) -> list[str]:
         for rule, number in counted.items()
         if most is not None and number > most
     ]
-    shown = [tuple(map(printable, row)) for row in rows]
-    widths = [max((len(row[column]) for row in shown), default=0) for column in range(3)]
-    return [
-        "  ".join(
-            (*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[3])
-        ).rstrip()
-        for row in shown
-    ]
+    return columns([tuple(map(printable, row)) for row in rows])
 
 
 def short_table(findings: Iterable[Finding]) -> list[str]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from rootfs_ansible.exporter.globs import any_of
-from rootfs_ansible.model.manifest import Entry, Fragment, Kind
+from rootfs_ansible.model.manifest import Entry, Fragment, Kind, plain_name
 from rootfs_ansible.model.path import ImagePath
 from rootfs_ansible.model.policy import Rule
 from rootfs_ansible.pack.link import led
@@ -137,7 +137,7 @@ def _named(path: ImagePath) -> tuple[Rule, str] | None:
 
 
 def _packaged(entry: Entry) -> tuple[Rule, str] | None:
-    rule = _PACKAGES.get(entry.package.partition(":")[0])
+    rule = _PACKAGES.get(plain_name(entry.package))
     if rule is None or entry.path.parent.name not in _PLACES:
         return None
     return rule, ""

@@ -13,7 +13,7 @@ from functools import cached_property
 from urllib.parse import quote
 
 from rootfs_ansible.model.component import SYSTEM, Component
-from rootfs_ansible.model.manifest import EdgeKind, Fragment, Layer
+from rootfs_ansible.model.manifest import EdgeKind, Fragment, Layer, plain_name
 from rootfs_ansible.model.path import ImagePath
 
 _NEEDING = {EdgeKind.ELF, EdgeKind.SHEBANG, EdgeKind.SYMLINK, EdgeKind.COMPANION}
@@ -112,7 +112,7 @@ class Bill:
         system = next((item for item in self.manifest.components if item.type == SYSTEM), None)
         named = system.name if system else "debian"
         for package in self.manifest.packages:
-            name = package.name.partition(":")[0]
+            name = plain_name(package.name)
             purl = package_url(
                 "deb",
                 f"{named}/{name}",
@@ -198,6 +198,11 @@ def package_url(
         if value
     )
     return f"pkg:{kind}/{path}@{_quoted(version)}" + (f"?{asked}" if asked else "")
+
+
+def readable(path: ImagePath) -> str:
+    """Return a path as a document has it: what is no UTF-8 becomes a replacement character."""
+    return str(path).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def short(text: str) -> str:

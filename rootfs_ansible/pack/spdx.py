@@ -7,7 +7,7 @@ from typing import Any
 
 from rootfs_ansible import __version__
 from rootfs_ansible.model.component import SYSTEM
-from rootfs_ansible.pack.sbom import Bill, Item, short
+from rootfs_ansible.pack.sbom import Bill, Item, readable, short
 
 MEDIA_TYPE = "application/spdx+json"
 
@@ -79,7 +79,7 @@ def _package(item: Item) -> dict[str, Any]:
     if item.licence:
         package["licenseDeclared"] = item.licence
     if item.paths:
-        package["sourceInfo"] = "found by " + ", ".join(map(_text, item.paths))
+        package["sourceInfo"] = "found by " + ", ".join(map(readable, item.paths))
     if item.hashes:
         package["checksums"] = [
             {"algorithm": name.replace("-", ""), "checksumValue": value}
@@ -142,7 +142,3 @@ def _purl(purl: str) -> dict[str, str]:
 
 def _sha256(digest: str) -> dict[str, str]:
     return {"algorithm": "SHA256", "checksumValue": digest.removeprefix("sha256:")}
-
-
-def _text(path: object) -> str:
-    return str(path).encode("utf-8", "surrogateescape").decode("utf-8", "replace")

@@ -77,8 +77,8 @@ def size_text(size: int) -> str:
 
 
 def columns(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return rows, all with as many cells as the first, as lines with columns."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    """Return rows, all with as many cells, as lines with columns."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in rows

@@ -141,7 +141,7 @@ def removed_text(removed: Iterable[Removed], said: str) -> str:
         for one in removed
     ]
     total = size_text(sum(one.size for one in removed))
-    return "\n".join([*(columns(rows) if rows else ()), f"{len(removed):,} {said}, {total}"])
+    return "\n".join([*columns(rows), f"{len(removed):,} {said}, {total}"])
 
 
 def _stage(
