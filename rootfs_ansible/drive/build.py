@@ -27,7 +27,7 @@ from rootfs_ansible.errors import (
 )
 from rootfs_ansible.model.document import Document
 from rootfs_ansible.model.image import Image, ImageConfig
-from rootfs_ansible.model.manifest import Fragment, Need
+from rootfs_ansible.model.manifest import Fragment, Need, plain_name
 from rootfs_ansible.model.path import ImagePath
 from rootfs_ansible.model.plan import Plan, PlannedPart, Roles, Stage
 from rootfs_ansible.model.policy import Policy, Verdict
@@ -200,7 +200,7 @@ class Build:
         outputs = self._own_outputs("system")
         if self.inputs.stack.compiles and not (needs or declared or outputs or plan.roles.applied):
             return plan.with_stage(Stage("system", "", run=False)), ()
-        pinned = {need.package.partition(":")[0]: need.version for need in needs}
+        pinned = {plain_name(need.package): need.version for need in needs}
         packages = {f"{name}={version}" for name, version in pinned.items()}
         packages |= set(declared) - set(pinned)
         key = self.inputs.system(
@@ -324,9 +324,11 @@ class Build:
         """
         if plan.roles.applied:
             self._check_options(plan)
-        harvests = [self._harvested(plan, stage) for stage in self._layers if plan.stage(stage).key]
-        manifest = link([harvest.fragment for harvest in harvests], LAYERS)
-        found = harvests[-1].facts
+        harvests = {
+            stage: self._harvested(plan, stage) for stage in self._layers if plan.stage(stage).key
+        }
+        manifest = link([harvest.fragment for harvest in harvests.values()], LAYERS)
+        found = list(harvests.values())[-1].facts
         config = self._config({**project, **found})
         self._check_programs(config, manifest)
         self._check_volumes(config, manifest)
@@ -340,14 +342,14 @@ class Build:
             named=(*said(project), *said(found)),
             made=self._provenance(plan, project),
         )
-        verify.keep(self.store, image, self._asked(plan, image))
+        verify.keep(self.store, image, self._asked(plan, config, harvests))
         if not self.inputs.options["rootfs_verify"]:
             self.accept(image, plan)
         return image
 
     def prove(self, image: Image, plan: Plan, owner: Process) -> verify.Proof:
         """Run the packed image and judge the trace of it."""
-        asked = self._asked(plan, image)
+        _, asked = verify.asked_of(self.store, image.digest)
         tracer = plan.stage("tracer").image
         return verify.verify(self.engine, owner, self.store, image, asked, tracer)
 
@@ -400,7 +402,9 @@ class Build:
         """Return where the app's directory is in its build container."""
         return ImagePath(str(self.inputs.options["rootfs_prefix"])) / self._below(plan.context)
 
-    def _asked(self, plan: Plan, image: Image) -> verify.Asked:
+    def _asked(
+        self, plan: Plan, config: ImageConfig, harvests: Mapping[str, Harvest]
+    ) -> verify.Asked:
         """Return what whoever verifies the image has to know."""
         root = plan.stage("root_image")
         compiled = self.inputs.stack.compiles
@@ -410,12 +414,12 @@ class Build:
             "runtime": verify.STAGING,
         }
         found = [
-            (container, self._harvested(plan, stage).paths)
+            (container, harvests[stage].paths)
             for stage, container in containers.items()
-            if any(item.name == stage and item.key for item in plan.stages)
+            if stage in harvests
         ]
         return verify.Asked(
-            self._smoke(image.config),
+            self._smoke(config),
             tuple(item for item in found if item[1]),
             compiled,
             root.image,
