@@ -32,7 +32,6 @@ _NEVER = tuple(
 # What the C library names is the same in every image, and what matters of it has a rule.
 _C_LIBRARY = re.compile(r"ld-(linux|musl)\b.*|libc\.so\b.*")
 
-
 _LIBRARY = re.compile(r".+\.so(\.[0-9].*)?", re.DOTALL)
 
 
@@ -44,7 +43,6 @@ class _Candidates:
     ) -> None:
         self._root = root
         self._packages = packages
-        self._needs = found.needs
         self._binaries = sorted(
             path
             for path in found.binaries
